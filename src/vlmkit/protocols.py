@@ -1,0 +1,108 @@
+"""The four abstractions. An implementation *has* an `nn.Module`; it is not one, so views can share a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
+
+from vlmkit.types import (
+    Batch,
+    Constraint,
+    Features,
+    Generation,
+    Inputs,
+    Limits,
+    Modality,
+    Prediction,
+    Prompt,
+    Sample,
+    Tokens,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+T = TypeVar("T")
+
+Role = Literal["encoder", "projector", "llm", "lora", "decoder"]
+ROLES: tuple[Role, ...] = ("encoder", "projector", "llm", "lora", "decoder")
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Media to features. It owns its preprocessing, so that training and serving share it.
+
+    Attributes:
+        modalities: what it reads.
+        dim: width of `Features.values`.
+        module: what holds its parameters.
+        spec: its preprocessing as plain JSON data; saved beside the weights and replayed.
+    """
+
+    modalities: frozenset[Modality]
+    dim: int
+    module: nn.Module
+    spec: Mapping[str, Any]
+
+    def transform(self, sample: Sample) -> Inputs:
+        """Decode and prepare one sample. Raises `MediaError` for a file that cannot be used."""
+        ...
+
+    def encode(self, batch: Batch) -> dict[Modality, Features]:
+        """Rows of every modality it reads; `lengths` is 0 where a sample does not have it."""
+        ...
+
+
+@runtime_checkable
+class Projector(Protocol):
+    """Features to tokens in the width of the language model."""
+
+    in_dims: Mapping[Modality, int]
+    out_dim: int
+    module: nn.Module
+
+    def project(self, features: Mapping[Modality, Features]) -> dict[Modality, Tokens]:
+        """Keep `lengths`; change width."""
+        ...
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """Tokens and a prompt to text, or to a loss."""
+
+    dim: int
+    slots: frozenset[Modality]
+    module: nn.Module
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        tokens: Mapping[Modality, Tokens],
+        constraints: Sequence[Constraint | None],
+        limits: Limits,
+    ) -> list[Generation]:
+        """One reply a prompt, in order. A batch of many equals many batches of one."""
+        ...
+
+    def loss(self, prompts: Sequence[Prompt], tokens: Mapping[Modality, Tokens], answers: Sequence[str]) -> Tensor:
+        """Mean cross-entropy of the answers' tokens, the prompt's left out."""
+        ...
+
+
+@runtime_checkable
+class Decoder(Protocol[T]):
+    """Evidence to a typed result, and a result to the text that a model is trained to write."""
+
+    reads: Literal["generation", "tokens"]
+
+    def constraint(self, sample: Sample) -> Constraint | None:
+        """What replies about this sample have to obey."""
+        ...
+
+    def encode(self, value: T) -> str:
+        """The training target. `decode(encode(x)) == x`, always."""
+        ...
+
+    def decode(self, evidence: Generation, sample: Sample) -> Prediction[T]:
+        """Total: any text gives a value or a fatal `Problem`, never an exception."""
+        ...

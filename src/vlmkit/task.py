@@ -1,0 +1,102 @@
+"""What a plugin registers: one task, everything about it that the core has to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from vlmkit.errors import UnknownNameError
+from vlmkit.protocols import Decoder
+from vlmkit.types import Modality, Prediction, Prompt, Sample
+
+if TYPE_CHECKING:
+    from vlmkit.model import Model
+    from vlmkit.train.stage import Stage
+
+T = TypeVar("T")
+
+Weights = Literal["pretrained", "random"]
+Engine = Literal["local", "vllm", "openai"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int4"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named choice of weights. `sources` says where they come from, one line a part."""
+
+    name: str
+    summary: str
+    sources: Mapping[str, str]
+    synthetic: bool = False  # trained on the room's synthetic data only: said in card, provenance and log
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How a preset is put on this machine. The same names as the flags of the command line."""
+
+    weights: Weights = "pretrained"
+    adapter: Path | None = None
+    engine: Engine = "local"
+    device: str = "auto"
+    precision: Precision = "auto"
+
+
+@dataclass(frozen=True)
+class Scoring(Generic[T]):
+    """How answers are compared with truth, one sample at a time, so that every figure can be resampled.
+
+    Attributes:
+        row: `(truth, answer or None) -> {metric: number or None}`; None keeps the sample out of that denominator.
+        combine: metrics computed from the means of the others (a weighted score, say).
+        baselines: `(truths to learn from, ids to answer for, seed) -> {name: one answer an id}`.
+        label: the class of an answer, for per-class tables and label entropy.
+    """
+
+    row: Callable[[T, T | None], Mapping[str, float | None]]
+    combine: Callable[[Mapping[str, float]], Mapping[str, float]]
+    baselines: Callable[[Sequence[T], Sequence[str], int], Mapping[str, Sequence[T]]]
+    label: Callable[[T], str]
+
+
+@dataclass(frozen=True)
+class Task(Generic[T]):
+    """A task as the core knows it. Nothing here imports torch before it is called.
+
+    Attributes:
+        accepts: modalities it can read; `requires` those it cannot do without.
+        prompt: the question, the same in training and in serving.
+        decoder: makes the reader of replies.
+        build: `(preset, options) -> Model`; knows weights, and is the only thing that does.
+        stages: `preset -> ` how that preset is trained.
+        read: a data folder to samples with truth, in the folder's order.
+        synth: `(folder, n, seed, workers)`; writes a folder that `read` understands.
+        to_json: exactly the JSON that the task promises. from_json: the same, back to (sample id, answer).
+        plan: figures about memory at full size, as lines of text, without loading weights.
+    """
+
+    name: str
+    summary: str
+    result: type[T]
+    accepts: frozenset[Modality]
+    requires: frozenset[Modality]
+    presets: Mapping[str, Preset]
+    default_preset: str
+    prompt: Callable[[Sample], Prompt]
+    decoder: Callable[[], Decoder[T]]
+    build: Callable[[str, BuildOptions], Model]
+    stages: Callable[[str], Sequence[Stage]]
+    read: Callable[[Path], Iterable[Sample]]
+    synth: Callable[[Path, int, int, int], None]
+    to_json: Callable[[Prediction[T]], Any]
+    from_json: Callable[[Any], tuple[str, T]]
+    scoring: Scoring[T]
+    plan: Callable[[str], Sequence[str]] | None = None
+
+    def preset(self, name: str | None) -> Preset:
+        """By exact name; the real one when no name is given. Raises `UnknownNameError`."""
+        key = name or self.default_preset
+        if key not in self.presets:
+            raise UnknownNameError("preset", key, self.presets)
+        return self.presets[key]

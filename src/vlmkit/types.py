@@ -1,0 +1,231 @@
+"""What flows through a model. Frozen, and free of torch at run time.
+
+Shape legend: `n` rows (packed over samples), `d` width, `m` media items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+T = TypeVar("T")
+
+Modality = Literal["image", "audio", "video", "text"]
+Stop = Literal["end", "length"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A still picture: a path, encoded bytes, or an RGB array `[height, width, 3]` of uint8."""
+
+    source: str | Path | bytes | np.ndarray
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return _name(self.source)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A film, or a part of one: a path, encoded bytes, or RGB frames `[n, height, width, 3]` of uint8.
+
+    `start_s` and `end_s` cut a half-open window in seconds of the film's own clock.
+    `fps` says how fast an array plays; for a file the file itself is asked.
+    """
+
+    source: str | Path | bytes | np.ndarray
+    start_s: float | None = None
+    end_s: float | None = None
+    fps: float | None = None
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return _name(self.source)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A sound: a path, encoded bytes, or a float array `[channels, n]` with its `rate_hz`."""
+
+    source: str | Path | bytes | np.ndarray
+    start_s: float | None = None
+    end_s: float | None = None
+    rate_hz: int | None = None
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return _name(self.source)
+
+
+Media = Image | Clip | Sound
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One thing to answer about: its media by modality, text, and the truth where it is known."""
+
+    id: str
+    media: Mapping[Modality, Media] = field(default_factory=dict)
+    text: str | None = None
+    truth: Any | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def modalities(self) -> frozenset[Modality]:
+        """What this sample brings."""
+        return frozenset(self.media) | (frozenset({"text"}) if self.text else frozenset())
+
+
+Inputs = Mapping[str, Any]
+"""What one encoder made of one sample: tensors by name, plus `facts` that a decoder may ask for."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples with what each encoder's `transform` made of them, side by side."""
+
+    samples: tuple[Sample, ...]
+    inputs: tuple[Inputs, ...]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Rows an encoder found, packed over samples.
+
+    Attributes:
+        values: `[n, d]`.
+        lengths: rows a sample; they sum to `n`; 0 says that the modality is missing there.
+        times_s: `[n]`, seconds on the sample's own clock, where rows have a time.
+        grid: `[m, 3]`, (time, height, width) in patches before merging, one row a present item.
+        deep: extra rows a layer, each `[n, d]` (Qwen3-VL deepstack).
+        step_s: seconds between two time steps, one a present item (Qwen2.5-VL M-RoPE).
+    """
+
+    values: Tensor
+    lengths: tuple[int, ...]
+    times_s: Tensor | None = None
+    grid: Tensor | None = None
+    deep: tuple[Tensor, ...] = ()
+    step_s: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Tokens(Features):
+    """`Features` in the width of the language model: ready to take its slots."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in a message where a modality's tokens go."""
+
+    modality: Modality
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of the chat: text and slots in order."""
+
+    role: Literal["system", "user", "assistant"]
+    parts: tuple[str | Slot, ...]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What the model is asked: chat messages with media slots, and no answer in them."""
+
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A bounded JSON Schema that every token of a reply has to obey.
+
+    Attributes:
+        schema: the schema as compact JSON text; it is the cache key of the compiled grammar.
+        longest: bytes of the longest legal reply; a token is at least one byte.
+        minimum: the smallest budget at which a cut reply can still be closed without inventing anything.
+    """
+
+    schema: str
+    longest: int
+    minimum: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a reply may get and how it is drawn. `temperature` 0 is greedy."""
+
+    max_new_tokens: int
+    temperature: float = 0.0
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What the language model wrote, and nothing of what it was asked.
+
+    `logprobs` holds one log-probability a new token, under the constraint where there was one.
+    `spans` gives the half-open byte range of each token in `text`.
+    """
+
+    text: str
+    stop: Stop
+    n_prompt: int
+    n_new: int
+    logprobs: tuple[float, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is wrong with one sample, said by type and by name.
+
+    Attributes:
+        code: a short closed name such as `truncated`, `segment_order`, `media_missing`.
+        message: one sentence for people.
+        where: the modality or the field that it is about.
+        fatal: whether there is no value because of it.
+    """
+
+    code: str
+    message: str
+    where: str | None = None
+    fatal: bool = False
+
+
+@dataclass(frozen=True)
+class Prediction(Generic[T]):
+    """The answer for one sample, or the reasons why there is none. `value is None` exactly when a problem is fatal."""
+
+    sample_id: str
+    value: T | None
+    problems: tuple[Problem, ...] = ()
+    confidence: Mapping[str, float] = field(default_factory=dict)
+    used: tuple[Modality, ...] = ()
+    raw: str | None = None
+    timing_s: Mapping[str, float] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != any(p.fatal for p in self.problems):
+            raise ValueError(
+                f"prediction {self.sample_id!r}: value is None exactly when a problem is fatal; "
+                f"given value={self.value!r} with problems {[p.code for p in self.problems]}"
+            )
+
+
+def _name(source: object) -> str:
+    if isinstance(source, str | Path):
+        return str(source)
+    if isinstance(source, bytes):
+        return f"<{len(source)} bytes>"
+    return f"<array {'x'.join(map(str, getattr(source, 'shape', ())))}>"
