@@ -74,6 +74,7 @@ class Task(Generic[T]):
         synth: `(folder, n, seed, workers)`; writes a folder that `read` understands.
         to_json: exactly the JSON that the task promises. from_json: the same, back to (sample id, answer).
         plan: figures about memory at full size, as lines of text, without loading weights.
+        picture: `(samples with their answers, file)`; draws truth beside answers as an image file, for `vlmkit demo`.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Task(Generic[T]):
     from_json: Callable[[Any], tuple[str, T]]
     scoring: Scoring[T]
     plan: Callable[[str], Sequence[str]] | None = None
+    picture: Callable[[Sequence[tuple[Sample, Prediction[T]]], Path], None] | None = None
 
     def preset(self, name: str | None) -> Preset:
         """By exact name; the real one when no name is given. Raises `UnknownNameError`."""
