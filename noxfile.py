@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import venv
+from collections.abc import Callable
 from pathlib import Path
 
 import nox
@@ -28,21 +29,26 @@ ENVIRONMENTS = {
 }
 
 
-def _python(folder: Path) -> Path:
-    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+def _program(folder: Path, name: str) -> str:
+    return str(folder / ("Scripts" if os.name == "nt" else "bin") / name)
 
 
-def _environment(session: nox.Session, name: str) -> Path:
-    """The folder of a shared environment, complete and up to date. Put first on the session's PATH."""
+def _shared(session: nox.Session, name: str) -> Callable[..., None]:
+    """What runs a program of a shared environment, which is made first unless it is complete and up to date."""
     folder = ROOT / ".nox" / name
     wanted = _stamp(name)
     stamp = folder / "vlmkit-stamp.txt"
     if not stamp.is_file() or stamp.read_text() != wanted:
         _create(session, folder, [*ENVIRONMENTS[name], "-c", str(CONSTRAINTS)])
         stamp.write_text(wanted)
+    # Programs that start each other (mkdocs, build, xdist) have to meet in the same environment.
     session.env["VIRTUAL_ENV"] = str(folder)
-    session.env["PATH"] = os.pathsep.join([str(_python(folder).parent), os.environ.get("PATH", "")])
-    return folder
+    session.env["PATH"] = os.pathsep.join([_program(folder, ""), os.environ.get("PATH", "")])
+
+    def run(program: str, *arguments: str) -> None:
+        session.run(_program(folder, program), *arguments, external=True)
+
+    return run
 
 
 def _stamp(name: str) -> str:
@@ -57,71 +63,66 @@ def _create(session: nox.Session, folder: Path, arguments: list[str]) -> None:
         session.error(f"vlmkit wants Python 3.11 or newer; nox runs on {sys.version.split()[0]}")
     shutil.rmtree(folder, ignore_errors=True)
     venv.create(folder, with_pip=True)
-    python = str(_python(folder))
+    python = _program(folder, "python")
     session.run(python, "-m", "pip", "install", "--quiet", "-c", str(CONSTRAINTS), "uv", external=True)
     session.run(python, "-m", "uv", "pip", "install", "--quiet", "--python", python, *arguments, external=True)
-
-
-def _run(session: nox.Session, *command: str) -> None:
-    """A program of the shared environment that `_environment` put on the PATH."""
-    session.run(*command, external=True)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, format and the limits that a linter does not know."""
-    _environment(session, "light")
-    _run(session, "ruff", "check", ".")
-    _run(session, "ruff", "format", "--check", ".")
-    _run(session, "python", "tools/house.py")
+    run = _shared(session, "light")
+    run("ruff", "check", ".")
+    run("ruff", "format", "--check", ".")
+    run("python", "tools/house.py")
 
 
 @nox.session
 def imports(session: nox.Session) -> None:
     """The layers of the design, and what may not import torch."""
-    _environment(session, "light")
-    _run(session, "lint-imports", "--no-cache")
+    run = _shared(session, "light")
+    run("lint-imports", "--no-cache")
 
 
 @nox.session
 def types(session: nox.Session) -> None:
     """mypy, strict, over source and tests."""
-    _environment(session, "torch")
-    _run(session, "mypy")
+    run = _shared(session, "torch")
+    run("mypy")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """The test suite; arguments after `--` go to pytest."""
-    _environment(session, "torch")
+    run = _shared(session, "torch")
     session.env["OMP_NUM_THREADS"] = "1"  # two workers of one thread each, on two cores
-    _run(session, "pytest", "-n", "2", "-m", "not slow", *session.posargs)
+    run("pytest", "-n", "2", "-m", "not slow", *session.posargs)
 
 
 @nox.session
 def slow(session: nox.Session) -> None:
     """The tests that take minutes."""
-    _environment(session, "torch")
-    _run(session, "pytest", "-m", "slow", *session.posargs)
+    run = _shared(session, "torch")
+    run("pytest", "-m", "slow", *session.posargs)
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run every example of the pages, check that the generated page is up to date, build the site."""
-    _environment(session, "torch")
-    _run(session, "python", "tools/cli_reference.py", "--check")
-    _run(session, "pytest", "docs", "README.md", "examples")
-    _run(session, "mkdocs", "build", "--strict", "--quiet")
+    run = _shared(session, "torch")
+    run("python", "tools/cli_reference.py", "--check")
+    run("pytest", "docs", "README.md", "examples")
+    run("mkdocs", "build", "--strict", "--quiet")
     session.log(f"open {ROOT / 'site' / 'index.html'}")
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
     """Make clips, predict on them with the shipped `tiny` head and draw the result, in a fresh folder."""
-    _environment(session, "torch")
+    run = _shared(session, "torch")
     folder = Path(tempfile.mkdtemp(prefix="vlmkit-demo-"))
     with session.chdir(folder):
-        _run(session, "vlmkit", "demo", "warehouse", *session.posargs)
+        run("vlmkit", "demo", "warehouse", *session.posargs)
     for picture in sorted(folder.rglob("*.png")):
         session.log(f"picture: {picture}")
 
@@ -129,14 +130,13 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def build(session: nox.Session) -> None:
     """The archives, and the wheel in a clean environment without torch."""
-    _environment(session, "torch")
+    run = _shared(session, "torch")
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
-    _run(session, "python", "-m", "build", "--installer", "uv", "--outdir", "dist")
+    run("python", "-m", "build", "--installer", "uv", "--outdir", "dist")
     (wheel,) = (ROOT / "dist").glob("*.whl")
-    _run(session, "python", "tools/wheel.py", str(wheel))
+    run("python", "tools/wheel.py", str(wheel))
     clean = ROOT / ".nox" / "wheel"
     _create(session, clean, [str(wheel), "-c", str(CONSTRAINTS)])
     with session.chdir(tempfile.mkdtemp(prefix="vlmkit-wheel-")):
-        program = str(_python(clean).with_name("vlmkit"))
         for arguments in (["--help"], ["tasks"], ["doctor"]):
-            _run(session, program, *arguments)
+            session.run(_program(clean, "vlmkit"), *arguments, external=True)
