@@ -1,0 +1,135 @@
+"""A data folder to samples with truth: `manifest.jsonl` beside `videos/`, or a folder of plain films without truth.
+
+A manifest line is `{"id", "video", "truth"?, "subject"?, "meta"?}`; `video` is a path inside the folder, `truth` an
+`OperationSpan`. Operation names may be aliases or OpenPack ids (ontology.json). Nothing is skipped: a bad line and
+an unknown label stop the reading, and say where.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from vlmkit.errors import DataError, MediaError
+from vlmkit.types import Clip, Sample
+from vlmkit_plugins.warehouse.ontology import load
+from vlmkit_plugins.warehouse.schema import OPERATIONS, parse_span
+
+MANIFEST = "manifest.jsonl"
+FILMS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
+_LABELS = ("dominant_operation", "anticipated_next_operation")
+_KEYS = frozenset({"id", "video", "truth", "subject", "meta"})
+
+
+def read(folder: Path) -> Iterator[Sample]:
+    """The samples of a folder, in the manifest's order; of plain films, by name and without truth.
+
+    The manifest is checked as a whole before the first sample comes. Raises `MediaError` for a folder that is
+    missing, no folder, or empty, and for a film that is missing; `DataError` naming file and line for a bad line, and
+    with counts for unknown labels.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        raise MediaError(str(folder), "missing", "no such folder; draw one with: vlmkit synth warehouse -o FOLDER")
+    if not folder.is_dir():
+        raise MediaError(str(folder), "unreadable", f"a data folder was wanted: {MANIFEST} beside films, or films")
+    manifest = folder / MANIFEST
+    return iter(_from_manifest(folder, manifest) if manifest.is_file() else _plain(folder))
+
+
+def write_manifest(folder: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
+    """Write the manifest whole or not at all, and return its path; rows as `read` takes them."""
+    path = Path(folder) / MANIFEST
+    draft = path.with_name(f".{MANIFEST}.part")
+    text = "".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, path)
+    return path
+
+
+def _plain(folder: Path) -> list[Sample]:
+    films = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in FILMS)
+    if not films:
+        raise MediaError(str(folder), "empty", f"neither {MANIFEST} nor a film ({', '.join(sorted(FILMS))}) in it")
+    stems = Counter(path.stem for path in films)
+    return [Sample(path.stem if stems[path.stem] == 1 else path.name, {"video": Clip(path)}) for path in films]
+
+
+def _from_manifest(folder: Path, manifest: Path) -> list[Sample]:
+    try:
+        lines = manifest.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise DataError(f"{manifest}: cannot be read as UTF-8 text") from None
+    unknown: Counter[str] = Counter()
+    first_line: dict[str, int] = {}
+    samples = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{manifest}:{number}"
+        row = _row(line, where, unknown)
+        if row["id"] in first_line:
+            raise DataError(f"{where}: id {row['id']!r} already stands in line {first_line[row['id']]}")
+        first_line[row["id"]] = number
+        if unknown:  # go on only to count them all
+            continue
+        samples.append(_sample(folder, row, where))
+    if unknown:
+        counts = ", ".join(f"{label!r} x{n}" for label, n in sorted(unknown.items()))
+        raise DataError(
+            f"{manifest}: unknown labels: {counts}; known: {', '.join(OPERATIONS)}, and aliases in ontology.json"
+        )
+    if not samples:
+        raise DataError(f"{manifest}: holds no line; draw a folder with: vlmkit synth warehouse -o FOLDER")
+    return samples
+
+
+def _row(line: str, where: str, unknown: Counter[str]) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: not JSON: {error.msg} at column {error.colno}") from None
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: wanted an object; given {type(row).__name__}")
+    extra = sorted(set(row) - _KEYS)
+    if extra:
+        raise DataError(f"{where}: unknown keys {extra}; known: {', '.join(sorted(_KEYS))}")
+    for key in ("id", "video"):
+        if not isinstance(row.get(key), str) or not row[key]:
+            raise DataError(f"{where}: {key}: wanted a non-empty string; given {row.get(key)!r}")
+    truth = row.get("truth")
+    if isinstance(truth, dict):
+        row["truth"] = dict(truth)
+        for field in _LABELS:
+            label = truth.get(field)
+            if isinstance(label, str | int):
+                name = load().resolve(label)
+                unknown.update([str(label)] if name is None else [])
+                row["truth"][field] = name
+    return row
+
+
+def _sample(folder: Path, row: dict[str, Any], where: str) -> Sample:
+    meta = row.get("meta") or {}
+    if not isinstance(meta, dict):
+        raise DataError(f"{where}: meta: wanted an object; given {type(meta).__name__}")
+    if row.get("subject") is not None:
+        meta = {**meta, "subject": str(row["subject"])}
+    truth = parse_span(row["truth"], where) if row.get("truth") is not None else None
+    return Sample(row["id"], {"video": Clip(_inside(folder, row["video"], where))}, truth=truth, meta=meta)
+
+
+def _inside(folder: Path, name: str, where: str) -> Path:
+    """The film's path. A manifest is somebody else's text: it must not reach outside its folder."""
+    pure = PurePosixPath(name.replace("\\", "/"))
+    is_drive = len(name) > 1 and name[1] == ":"
+    if pure.is_absolute() or is_drive or ".." in pure.parts:
+        raise DataError(f"{where}: video: wanted a path inside {folder}; given {name!r}")
+    path = folder.joinpath(*pure.parts)
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DataError(f"{where}: video: {name!r} is a link that leaves {folder}")
+    return path
