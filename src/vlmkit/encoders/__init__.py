@@ -1,0 +1,1 @@
+"""Encoders: media to features. One file a family."""

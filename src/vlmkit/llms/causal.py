@@ -1,0 +1,184 @@
+"""The local engine: a Hugging Face vision-language model fed with ready rows instead of pixels."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from transformers import LogitsProcessor, LogitsProcessorList
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from vlmkit.llms.chat import ChatRenderer, Rendered, pad
+from vlmkit.llms.grammar import GrammarProcessor
+from vlmkit.llms.spelling import Speller
+from vlmkit.types import Constraint, Generation, Limits, Modality, Prompt, Tokens
+
+
+class TokenLoss(Protocol):
+    """`(logits [k, v], labels [k]) -> loss [k]`."""
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor: ...
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """The plain loss of each token, `[k]`."""
+    return nn.functional.cross_entropy(logits, labels, reduction="none")
+
+
+class CausalVlm:
+    """The language half of a native model. It owns slots and M-RoPE positions, in training and in serving."""
+
+    def __init__(self, hf: Any, processor: Any) -> None:
+        self.hf = hf
+        self.tokenizer = processor.tokenizer
+        self.dim: int = hf.config.text_config.hidden_size
+        self.slots: frozenset[Modality] = frozenset({"image", "video"})
+        self.module: nn.Module = nn.ModuleList([hf.model.language_model, hf.lm_head])
+        self._chat = ChatRenderer(processor)
+        self._speller = Speller(self.tokenizer)
+        self._takes_step = "second_per_grid_ts" in inspect.signature(hf.forward).parameters
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        tokens: Mapping[Modality, Tokens],
+        constraints: Sequence[Constraint | None],
+        limits: Limits,
+    ) -> list[Generation]:
+        """Replies in order, under their constraints. Greedy at temperature 0, where a batch equals its rows alone."""
+        rendered = self._chat.render(prompts, tokens)
+        record = _LogProbs()
+        processors = [GrammarProcessor(constraints, self.tokenizer, self._ends()), record]
+        with torch.inference_mode(), torch.random.fork_rng(enabled=limits.seed is not None):
+            if limits.seed is not None:
+                torch.manual_seed(limits.seed)
+            ids = self.hf.generate(
+                **self._placed(vars(rendered)),
+                **self._vision(tokens),
+                logits_processor=LogitsProcessorList(processors),
+                max_new_tokens=limits.max_new_tokens,
+                eos_token_id=self._ends(),
+                pad_token_id=self.tokenizer.pad_token_id,
+                **_sampling(limits.temperature),
+            )
+        new = ids[:, rendered.input_ids.shape[1] :]
+        logprobs = record.finish(new)
+        lengths = rendered.attention_mask.sum(-1).tolist()
+        return [self._generation(new[i].tolist(), logprobs[i].tolist(), lengths[i]) for i in range(len(prompts))]
+
+    def loss(
+        self,
+        prompts: Sequence[Prompt],
+        tokens: Mapping[Modality, Tokens],
+        answers: Sequence[str],
+        token_loss: TokenLoss = cross_entropy,
+    ) -> Tensor:
+        """Mean loss of the answers' tokens and their end token; the head sees those positions only."""
+        rendered = self._chat.render(prompts, tokens)
+        end = self._ends()[0]
+        tails = [[*self.tokenizer(answer, add_special_tokens=False)["input_ids"], end] for answer in answers]
+        ids, mask, positions = self._joined(rendered, tokens, tails)
+        hidden = self.hf.model(
+            input_ids=ids.to(self.hf.device),
+            attention_mask=mask.to(self.hf.device),
+            position_ids=positions.to(self.hf.device),
+            **self._vision(tokens),
+        )[0]
+        rows = []
+        for index, tail in enumerate(tails):
+            start = int(rendered.attention_mask[index].sum()) - 1  # the position that predicts the first answer token
+            rows.append(hidden[index, start : start + len(tail)])
+        labels = torch.tensor([token for tail in tails for token in tail], device=hidden.device)
+        return token_loss(self.hf.lm_head(torch.cat(rows)), labels).mean()
+
+    def _joined(
+        self, rendered: Rendered, tokens: Mapping[Modality, Tokens], tails: Sequence[Sequence[int]]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Prompt and answer padded on the right, with the positions that `generate` would use."""
+        prompt_positions = self.positions(rendered, tokens)  # [3, b, s]
+        rows, columns = [], []
+        for index, tail in enumerate(tails):
+            real = rendered.attention_mask[index].bool()
+            head = prompt_positions[:, index, real]
+            # `generate` goes on from the maximum of all positions, the film's included; so does training.
+            follow = head.max() + 1 + torch.arange(len(tail))
+            rows.append([*rendered.input_ids[index, real].tolist(), *tail])
+            columns.append(torch.cat([head, follow.expand(3, -1)], dim=1))
+        ids, mask = pad(rows, self.tokenizer.pad_token_id, left=False)
+        positions = torch.zeros(3, *ids.shape, dtype=torch.long)
+        for index, column in enumerate(columns):
+            positions[:, index, : column.shape[1]] = column
+        return ids, mask, positions
+
+    def positions(self, rendered: Rendered, tokens: Mapping[Modality, Tokens]) -> Tensor:
+        """M-RoPE positions `[3, b, s]` (time, height, width) of rendered prompts."""
+        if not any(rows.grid is not None for rows in tokens.values()):
+            plain = (rendered.attention_mask.cumsum(-1) - 1).clamp(min=0)
+            return plain.expand(3, -1, -1)
+        grids = {k: v.cpu() for k, v in self._vision(tokens).items() if k != "mm_encoder_outputs"}
+        found: Tensor = self.hf.model.get_rope_index(**vars(rendered), **grids)[0]
+        return found
+
+    def _vision(self, tokens: Mapping[Modality, Tokens]) -> dict[str, Any]:
+        """What `transformers` calls the rows: encoder outputs and grids, and seconds a step where it asks."""
+        outputs: dict[str, Any] = {}
+        found: dict[str, Any] = {}
+        for modality, rows in tokens.items():
+            if rows.grid is None:
+                continue
+            lengths = [n for n in rows.lengths if n]
+            outputs[modality] = BaseModelOutputWithPooling(pooler_output=rows.values.split(lengths))
+            if rows.deep:
+                outputs[modality]["deepstack_features"] = [layer.split(lengths) for layer in rows.deep]
+            found[f"{modality}_grid_thw"] = rows.grid
+            if rows.step_s is not None and self._takes_step:
+                found["second_per_grid_ts"] = rows.step_s.to(self.hf.device)
+        return found | ({"mm_encoder_outputs": outputs} if outputs else {})
+
+    def _generation(self, ids: Sequence[int], logprobs: Sequence[float], n_prompt: int) -> Generation:
+        ends = set(self._ends())
+        n_new = next((i for i, token in enumerate(ids) if token in ends), None)
+        kept = ids if n_new is None else ids[:n_new]
+        text, spans = self._speller.spell(kept)
+        return Generation(
+            text, "length" if n_new is None else "end", n_prompt, len(kept), tuple(logprobs[: len(kept)]), spans
+        )
+
+    def _ends(self) -> list[int]:
+        """The turn's end first: what an answer is trained to finish with."""
+        return [self.tokenizer.eos_token_id]
+
+    def _placed(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: value.to(self.hf.device) for name, value in inputs.items()}
+
+
+def _sampling(temperature: float) -> dict[str, Any]:
+    # Explicit everywhere: a checkpoint's own generation_config (top_k 1, say) would quietly change the draw.
+    if temperature == 0:
+        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "repetition_penalty": 1.0}
+    return {"do_sample": True, "temperature": temperature, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0}
+
+
+class _LogProbs(LogitsProcessor):  # type: ignore[misc]  # transformers ships no types for it
+    """Keeps the log-probability of each chosen token, one step of scores at a time instead of all of them."""
+
+    def __init__(self) -> None:
+        self._scores: Tensor | None = None
+        self._chosen: list[Tensor] = []
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        self._take(input_ids[:, -1])
+        self._scores = scores.float().log_softmax(-1)
+        return scores
+
+    def _take(self, ids: Tensor) -> None:
+        if self._scores is not None:
+            self._chosen.append(self._scores.gather(1, ids[:, None])[:, 0])
+
+    def finish(self, new: Tensor) -> Tensor:
+        """`[b, n_new]`."""
+        self._take(new[:, -1])
+        return torch.stack(self._chosen, dim=1)

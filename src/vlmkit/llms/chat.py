@@ -1,0 +1,114 @@
+"""Prompts to token ids: the model's own chat template, with every slot widened to its number of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.video_utils import VideoMetadata
+
+from vlmkit.errors import WiringError
+from vlmkit.types import Modality, Prompt, Slot, Tokens
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A batch of prompts as the model reads it: `[b, s]` each, padded on the left."""
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    mm_token_type_ids: Tensor
+
+
+class ChatRenderer:
+    """Renders for one processor of `transformers` (Qwen2.5-VL, Qwen3-VL)."""
+
+    def __init__(self, processor: Any) -> None:
+        self._processor = processor
+        self._tokenizer = processor.tokenizer
+        self._slot: dict[Modality, str] = {"image": processor.image_token, "video": processor.video_token}
+        self._slot_id = {"image": processor.image_token_id, "video": processor.video_token_id}
+
+    def texts(self, prompts: Sequence[Prompt], tokens: Mapping[Modality, Tokens]) -> list[str]:
+        """Chat text a prompt, slots widened. Raises `WiringError` where slots and rows do not match."""
+        widths = {modality: self._widened(modality, rows) for modality, rows in tokens.items()}
+        texts = []
+        for index, prompt in enumerate(prompts):
+            text = self._processor.apply_chat_template(
+                [_message(m.role, m.parts) for m in prompt.messages], tokenize=False, add_generation_prompt=True
+            )
+            asked = {part.modality for message in prompt.messages for part in message.parts if isinstance(part, Slot)}
+            for modality, rows in tokens.items():
+                if (rows.lengths[index] > 0) != (modality in asked):
+                    raise WiringError(
+                        f"prompt {index} has {'a' if modality in asked else 'no'} {modality} slot "
+                        f"and {rows.lengths[index]} {modality} rows"
+                    )
+                if rows.lengths[index]:
+                    text = text.replace(self._slot[modality], next(widths[modality]), 1)
+            texts.append(text)
+        return texts
+
+    def render(self, prompts: Sequence[Prompt], tokens: Mapping[Modality, Tokens]) -> Rendered:
+        """Ids of the whole batch. Counts of slot ids and rows are compared sample by sample."""
+        texts = self.texts(prompts, tokens)
+        rows = [self._tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+        for modality, found in tokens.items():
+            for index, ids in enumerate(rows):
+                slots = ids.count(self._slot_id[modality])
+                if slots != found.lengths[index]:
+                    raise WiringError(f"prompt {index}: {slots} {modality} slots for {found.lengths[index]} rows")
+        input_ids, mask = pad(rows, self._tokenizer.pad_token_id, left=True)
+        return Rendered(input_ids, mask, self.kinds(input_ids))
+
+    def kinds(self, input_ids: Tensor) -> Tensor:
+        """0 text, 1 image, 2 video a token: what M-RoPE counts by."""
+        image, video = input_ids == self._slot_id["image"], input_ids == self._slot_id["video"]
+        return image.long() + 2 * video.long()
+
+    def _widened(self, modality: Modality, rows: Tokens) -> Any:
+        if rows.grid is None:
+            return iter(())
+        if modality == "image":
+            made = [self._processor.replace_image_token({"image_grid_thw": rows.grid}, i) for i in range(len(rows.grid))]
+        else:
+            made = [
+                self._processor.replace_video_token({"video_grid_thw": rows.grid, "video_metadata": clocks}, i)
+                for clocks in [self._clocks(rows)]
+                for i in range(len(rows.grid))
+            ]
+        return iter(made)
+
+    def _clocks(self, rows: Tokens) -> list[VideoMetadata]:
+        # Real seconds handed over as "frame numbers at 1 fps": upstream divides the one by the other.
+        if rows.grid is None or rows.times_s is None:
+            raise WiringError("video rows without grid or times_s cannot be rendered")
+        size = self._processor.video_processor.temporal_patch_size
+        clocks = []
+        offset = 0
+        for (steps, *_), length in zip(rows.grid.tolist(), (n for n in rows.lengths if n), strict=True):
+            times = rows.times_s[offset : offset + length : length // steps].tolist()
+            indices = [time for time in times for _ in range(size)]
+            clocks.append(VideoMetadata(total_num_frames=len(indices), fps=1.0, frames_indices=indices))
+            offset += length
+        return clocks
+
+
+def pad(rows: Sequence[Sequence[int]], fill: int, *, left: bool) -> tuple[Tensor, Tensor]:
+    """Ids `[b, s]` and mask `[b, s]`. Padding stands on the left for decoding, on the right for a loss."""
+    width = max(map(len, rows))
+    ids = torch.full((len(rows), width), fill, dtype=torch.long)
+    mask = torch.zeros(len(rows), width, dtype=torch.long)
+    for index, row in enumerate(rows):
+        where = slice(width - len(row), width) if left else slice(0, len(row))
+        ids[index, where] = torch.tensor(row, dtype=torch.long)
+        mask[index, where] = 1
+    return ids, mask
+
+
+def _message(role: str, parts: Sequence[str | Slot]) -> dict[str, Any]:
+    content = [{"type": "text", "text": p} if isinstance(p, str) else {"type": p.modality} for p in parts]
+    return {"role": role, "content": content}

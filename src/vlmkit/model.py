@@ -1,0 +1,232 @@
+"""Encoder → Projector → LLM → Decoder, wired and checked when built."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from vlmkit.errors import MediaError, WiringError
+from vlmkit.protocols import ROLES, Decoder, Encoder, LanguageModel, Projector, Role
+from vlmkit.types import Batch, Constraint, Inputs, Limits, Modality, Prediction, Problem, Prompt, Sample, Tokens
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A sample with what each encoder made of it, or with the problems that kept it from being used."""
+
+    sample: Sample
+    inputs: tuple[Inputs, ...]
+    problems: tuple[Problem, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def usable(self) -> bool:
+        """Whether the model can be asked about it."""
+        return not any(problem.fatal for problem in self.problems)
+
+
+class Model(Generic[T]):
+    """The composed model.
+
+    Args:
+        encoders: each modality is read by one encoder at most.
+        projector: required when there are encoders.
+        llm: None for heads whose decoder reads tokens directly.
+        decoder: reads "generation" with an llm, "tokens" without.
+        prompt: the question about a sample; required with an llm.
+        requires: modalities without which a sample cannot be answered.
+
+    Raises `WiringError` for widths, slots or readers that do not fit.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoders: Sequence[Encoder],
+        projector: Projector | None,
+        llm: LanguageModel | None,
+        decoder: Decoder[T],
+        prompt: Callable[[Sample], Prompt] | None,
+        requires: frozenset[Modality] = frozenset(),
+    ) -> None:
+        self.encoders = tuple(encoders)
+        self.projector = projector
+        self.llm = llm
+        self.decoder = decoder
+        self.requires = requires
+        self._prompt = prompt
+        self._check()
+        probe = decoder.constraint(Sample("probe")) if llm is not None else None
+        # A token is at least one byte, and one more place is for the end token: no legal reply is cut.
+        self.limits = Limits(probe.longest + 1 if probe else 256)
+
+    def _check(self) -> None:
+        readers: dict[Modality, Encoder] = {}
+        for encoder in self.encoders:
+            for modality in encoder.modalities:
+                if modality in readers:
+                    raise WiringError(f"two encoders read {modality!r}")
+                readers[modality] = encoder
+        if readers and self.projector is None:
+            raise WiringError("encoders without a projector; native models take vlmkit.projectors.identity.Identity")
+        if self.projector is not None:
+            for modality, encoder in readers.items():
+                wanted = self.projector.in_dims.get(modality)
+                if wanted != encoder.dim:
+                    raise WiringError(f"{modality}: encoder gives width {encoder.dim}, projector takes {wanted}")
+        if self.decoder.reads == "tokens" and self.llm is not None:
+            raise WiringError("a decoder that reads tokens stands on the projector: llm has to be None")
+        if self.decoder.reads == "generation":
+            self._check_llm(set(readers))
+
+    def _check_llm(self, modalities: set[Modality]) -> None:
+        if self.llm is None or self._prompt is None:
+            raise WiringError("a decoder that reads generations needs an llm and a prompt")
+        if self.projector is not None and self.projector.out_dim != self.llm.dim:
+            raise WiringError(f"projector gives width {self.projector.out_dim}, llm takes {self.llm.dim}")
+        if missing := modalities - self.llm.slots:
+            raise WiringError(f"the llm has no slot for {', '.join(sorted(missing))}")
+
+    @property
+    def modules(self) -> dict[Role, tuple[nn.Module, ...]]:
+        """What holds the parameters of each role; views of one shared model hold different parts of it."""
+        found: dict[Role, tuple[nn.Module, ...]] = {"encoder": tuple(e.module for e in self.encoders)}
+        if self.projector is not None:
+            found["projector"] = (self.projector.module,)
+        if self.llm is not None:
+            found["llm"] = (self.llm.module,)
+        module = getattr(self.decoder, "module", None)
+        if isinstance(module, nn.Module):
+            found["decoder"] = (module,)
+        return found
+
+    @property
+    def roles(self) -> dict[Role, dict[str, nn.Parameter]]:
+        """Parameters by role. LoRA weights are their own role, wherever they were injected."""
+        found: dict[Role, dict[str, nn.Parameter]] = {role: {} for role in ROLES}
+        for role, modules in self.modules.items():
+            for index, module in enumerate(modules):
+                for name, parameter in module.named_parameters():
+                    found["lora" if "lora_" in name else role][f"{role}.{index}.{name}"] = parameter
+        return found
+
+    def train_roles(self, roles: Sequence[Role]) -> dict[Role, int]:
+        """Let only these roles learn; returns how many parameters each has. Raises `WiringError` for an empty one."""
+        counts: dict[Role, int] = {}
+        for role, parameters in self.roles.items():
+            for parameter in parameters.values():
+                parameter.requires_grad_(role in roles)
+            if role in roles:
+                counts[role] = sum(p.numel() for p in parameters.values())
+        if empty := [role for role in roles if not counts.get(role)]:
+            raise WiringError(f"nothing to train in role {', '.join(empty)}")
+        return counts
+
+    def train(self, roles: Sequence[Role]) -> None:
+        """Training mode for what learns; frozen parts stay in eval mode."""
+        for role, modules in self.modules.items():
+            for module in modules:
+                module.train(role in roles or ("lora" in roles and role == "llm"))
+
+    def eval(self) -> None:
+        """Serving mode for all parts."""
+        self.train(())
+
+    def prepare(self, sample: Sample) -> Prepared:
+        """Decode one sample. A file that cannot be used is a problem of this sample alone."""
+        start = time.perf_counter()
+        inputs: list[Inputs] = []
+        problems: list[Problem] = []
+        for encoder in self.encoders:
+            try:
+                made = encoder.transform(sample)
+            except MediaError as error:
+                where = sorted(encoder.modalities & set(sample.media))
+                fatal = bool(encoder.modalities & self.requires & set(sample.media)) or not self.requires
+                problems.append(Problem(f"media_{error.reason}", str(error), ",".join(where), fatal))
+                made = {}
+            problems += made.get("notes", ())
+            inputs.append(made)
+        problems += self._missing(sample)
+        return Prepared(sample, tuple(inputs), tuple(problems), time.perf_counter() - start)
+
+    def _missing(self, sample: Sample) -> list[Problem]:
+        return [
+            Problem("modality_missing", f"sample {sample.id!r} has no {modality}", modality, fatal=True)
+            for modality in sorted(self.requires - sample.modalities)
+        ]
+
+    def tokens(self, batch: Sequence[Prepared]) -> dict[Modality, Tokens]:
+        """Rows of a batch in the width of the language model."""
+        samples = tuple(one.sample for one in batch)
+        features = {}
+        for index, encoder in enumerate(self.encoders):
+            features |= encoder.encode(Batch(samples, tuple(one.inputs[index] for one in batch)))
+        if self.projector is None:
+            return {}
+        return self.projector.project(features)
+
+    def loss(self, batch: Sequence[Prepared], tokens: Mapping[Modality, Tokens] | None = None, **options: Any) -> Tensor:
+        """Mean loss of the true answers. `tokens` may be given when encoders are frozen and their rows kept."""
+        if self.llm is None or self._prompt is None:
+            raise WiringError("a model without an llm has no generative loss")
+        samples = [one.sample for one in batch]
+        answers = [self.decoder.encode(sample.truth) for sample in samples]  # type: ignore[arg-type]
+        found = self.tokens(batch) if tokens is None else tokens
+        return self.llm.loss([self._prompt(sample) for sample in samples], found, answers, **options)
+
+    def predict(self, samples: Sequence[Sample], limits: Limits | None = None) -> list[Prediction[T]]:
+        """One prediction a sample, in order; never raises for a bad sample."""
+        return self.answer([self.prepare(sample) for sample in samples], limits)
+
+    def answer(self, batch: Sequence[Prepared], limits: Limits | None = None) -> list[Prediction[T]]:
+        """Predictions for samples that are prepared already, in one batch of the language model."""
+        good = [one for one in batch if one.usable]
+        answers = iter(self._generate(good, limits or self.limits) if good else ())
+        return [
+            next(answers) if one.usable else Prediction(one.sample.id, None, one.problems, used=()) for one in batch
+        ]
+
+    def _generate(self, batch: Sequence[Prepared], limits: Limits) -> list[Prediction[T]]:
+        if self.llm is None or self._prompt is None:
+            raise WiringError("decoders that read tokens are not wired to predict yet: no head of this kind exists")
+        start = time.perf_counter()
+        with torch.inference_mode():
+            tokens = self.tokens(batch)
+        encoded = time.perf_counter()
+        samples = [_with_facts(one) for one in batch]
+        constraints: list[Constraint | None] = [self.decoder.constraint(sample) for sample in samples]
+        replies = self.llm.generate([self._prompt(s) for s in samples], tokens, constraints, limits)
+        seconds = {
+            "encode": (encoded - start) / len(batch),
+            "generate": (time.perf_counter() - encoded) / len(batch),
+        }
+        return [
+            replace(
+                found := self.decoder.decode(reply, sample),
+                problems=one.problems + found.problems,
+                used=_used(sample, tokens, index),
+                timing_s={"prepare": one.seconds, **seconds},
+            )
+            for index, (one, sample, reply) in enumerate(zip(batch, samples, replies, strict=True))
+        ]
+
+
+def _with_facts(one: Prepared) -> Sample:
+    """The sample as the decoder sees it: what encoders measured (a film's true length, say) joins its meta."""
+    facts: dict[str, Any] = {}
+    for inputs in one.inputs:
+        facts |= inputs.get("facts", {})
+    return replace(one.sample, meta={**one.sample.meta, **facts})
+
+
+def _used(sample: Sample, tokens: Mapping[Modality, Tokens], index: int) -> tuple[Modality, ...]:
+    seen: list[Modality] = [modality for modality, rows in tokens.items() if rows.lengths[index]]
+    return tuple(seen) + (("text",) if sample.text else ())

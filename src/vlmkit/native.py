@@ -1,0 +1,112 @@
+"""One Hugging Face vision-language model, seen as encoder, projector and language model.
+
+The three views share one object and its weights. The cut is after the merger: Qwen2.5-VL features before it are in
+window order. Tested with the classes of Qwen2.5-VL and Qwen3-VL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vlmkit.encoders.hf import HfVision
+from vlmkit.errors import CheckpointError, WiringError
+from vlmkit.llms.causal import CausalVlm
+from vlmkit.media.spec import ImageSpec, VideoSpec
+from vlmkit.projectors.identity import Identity
+from vlmkit.safety import refuse_pickles
+
+FAMILIES = ("qwen2_5_vl", "qwen3_vl")
+
+
+@dataclass(frozen=True)
+class Native:
+    """The shared model with its three views.
+
+    Attributes:
+        hf: the `transformers` model; `processor`: its tokenizer and image and video processors.
+        base: hub id or directory that the weights came from; None for random ones.
+    """
+
+    hf: Any
+    processor: Any
+    encoder: HfVision
+    projector: Identity
+    llm: CausalVlm
+    base: str | None
+    revision: str | None
+
+    def save(self, directory: Path, dtype: torch.dtype | None = None) -> None:
+        """Write weights, configuration, tokenizer and processors in Hugging Face's own layout."""
+        state = {k: v.to(dtype) for k, v in self.hf.state_dict().items()} if dtype else None
+        self.hf.save_pretrained(directory, state_dict=state)
+        self.processor.save_pretrained(directory)
+
+
+def views(
+    hf: Any,
+    processor: Any,
+    *,
+    video: VideoSpec,
+    image: ImageSpec,
+    base: str | None = None,
+    revision: str | None = None,
+) -> Native:
+    """Three views on a model that is already in memory. Raises `WiringError` for a class that was never tested."""
+    family = hf.config.model_type
+    if family not in FAMILIES:
+        raise WiringError(f"cannot view a {family!r} model as encoder, projector and llm; tested: {', '.join(FAMILIES)}")
+    encoder = HfVision(hf, processor, video=video, image=image)
+    projector = Identity(encoder.modalities, encoder.dim)
+    return Native(hf, processor, encoder, projector, CausalVlm(hf, processor), base, revision)
+
+
+def open_native(
+    source: str | Path,
+    *,
+    video: VideoSpec,
+    image: ImageSpec,
+    revision: str | None = None,
+    dtype: torch.dtype = torch.float32,
+    device: str = "cpu",
+    quantization: Any = None,
+) -> Native:
+    """Load a hub id or a local directory. Raises `CheckpointError` when it is not there, or only as pickles.
+
+    Args:
+        source: hub id such as `Qwen/Qwen2.5-VL-3B-Instruct`, or a directory in the same layout.
+        quantization: a `transformers` quantization config, or none.
+    """
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    if Path(source).is_dir():
+        refuse_pickles(Path(source))
+    try:
+        processor = AutoProcessor.from_pretrained(source, revision=revision)
+        hf = AutoModelForImageTextToText.from_pretrained(
+            source,
+            revision=revision,
+            dtype=dtype,
+            use_safetensors=True,
+            quantization_config=quantization,
+            device_map=device if quantization is not None else None,
+        )
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot load {str(source)!r}: it is neither a local model directory nor in the local cache, and the hub "
+            "did not answer; give preset='tiny' (--preset tiny) to work offline"
+        ) from error
+    if quantization is None:
+        hf = hf.to(device)
+    return views(hf.eval(), processor, video=video, image=image, base=str(source), revision=revision)
+
+
+def random_native(config: Any, processor: Any, *, video: VideoSpec, image: ImageSpec, **placement: Any) -> Native:
+    """A model of this configuration with random weights: for benchmarks, memory plans and training from scratch."""
+    from transformers import AutoModelForImageTextToText
+
+    hf = AutoModelForImageTextToText.from_config(config).to(**placement)
+    return views(hf.eval(), processor, video=video, image=image)

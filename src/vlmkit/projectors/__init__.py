@@ -1,0 +1,1 @@
+"""Projectors: features to tokens in the width of the language model."""

@@ -1,0 +1,114 @@
+"""One stage on `transformers.Trainer`: its loop, schedule, logging and devices; our data, roles and loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import Trainer, TrainingArguments
+
+from vlmkit.errors import DataError
+from vlmkit.model import Model
+from vlmkit.protocols import Role
+from vlmkit.train.data import Row, Rows, encode, join
+from vlmkit.train.objectives import Learner, ProbeLearner, SftLearner
+from vlmkit.train.ordinal import OrdinalLoss
+from vlmkit.train.stage import Stage
+
+
+@dataclass(frozen=True)
+class StageLog:
+    """What one stage did: parameters trained by role, optimiser steps, seconds, and the loss as it fell."""
+
+    name: str
+    trained: dict[Role, int]
+    steps: int
+    seconds: float
+    losses: list[tuple[int, float]]
+
+    def to_json(self) -> dict[str, Any]:
+        """For `vlmkit.json`."""
+        return asdict(self)
+
+
+def run_stage(model: Model[Any], rows: Rows, stage: Stage, folder: Path, *, seed: int, max_steps: int | None) -> StageLog:
+    """Train one stage in place and leave the model in eval mode."""
+    trained = model.train_roles(stage.roles)
+    frozen_sight = not {"encoder", "projector"} & set(stage.roles)
+    data = encode(model, rows) if frozen_sight else rows
+    torch.manual_seed(seed)
+    learner = _learner(model, rows, stage)
+    steps = min(stage.steps, max_steps or stage.steps)
+    trainer = _Trainer(
+        model=learner,
+        args=_arguments(stage, folder, seed, steps),
+        train_dataset=data,
+        data_collator=_collate,
+    )
+    done = trainer.train()
+    model.eval()
+    losses = [(entry["step"], entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
+    return StageLog(stage.name, trained, done.global_step, done.metrics["train_runtime"], losses)
+
+
+class _Trainer(Trainer):  # type: ignore[misc]  # transformers ships no types for it
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """AdamW with a learning rate a role; no decay on vectors."""
+        learner: Learner = self.model
+        stage = learner.stage
+        groups: list[dict[str, Any]] = []
+        probe = list(learner.probe.parameters()) if isinstance(learner, ProbeLearner) else []
+        rated = [(stage.rates[role], list(learner.model.roles[role].values())) for role in stage.roles]
+        for rate, parameters in [*rated, (max(stage.rates.values()), probe)]:
+            for decay, dims in ((stage.weight_decay, True), (0.0, False)):
+                chosen = [p for p in parameters if p.requires_grad and (p.ndim > 1) is dims]
+                groups += [{"params": chosen, "lr": rate, "weight_decay": decay}] if chosen else []
+        self.optimizer = torch.optim.AdamW(groups)
+        return self.optimizer
+
+
+def _learner(model: Model[Any], rows: Rows, stage: Stage) -> Learner:
+    if stage.objective == "probe":
+        return ProbeLearner(model, stage, _labels(rows, stage))
+    if stage.sigma is None:
+        return SftLearner(model, stage)
+    return SftLearner(model, stage, token_loss=OrdinalLoss(model.llm.tokenizer, stage.last_number, stage.sigma))  # type: ignore[union-attr]
+
+
+def _labels(rows: Rows, stage: Stage) -> list[str]:
+    found: set[str] = set()
+    for one in rows.prepared:
+        for made in one.inputs:
+            for time in made["times_s"].tolist() if stage.label_at and "times_s" in made else ():
+                label = stage.label_at(one.sample, time)
+                found |= {label} if label is not None else set()
+    if not found:
+        raise DataError(f"stage {stage.name!r}: no sample says what happens at a moment (meta 'timeline')")
+    return sorted(found)
+
+
+def _collate(rows: Sequence[Row]) -> dict[str, Any]:
+    kept = [tokens for _, tokens in rows if tokens is not None]
+    return {"batch": [one for one, _ in rows], "tokens": join(kept) if kept else None}
+
+
+def _arguments(stage: Stage, folder: Path, seed: int, steps: int) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=steps,
+        per_device_train_batch_size=stage.batch_size,
+        learning_rate=max(stage.rates.values()),
+        lr_scheduler_type="cosine",
+        warmup_steps=round(stage.warmup * steps),
+        logging_steps=max(1, steps // 20),
+        save_strategy="no",
+        report_to=[],
+        seed=seed,
+        remove_unused_columns=False,
+        label_names=[],
+        dataloader_drop_last=True,
+        max_grad_norm=1.0,
+    )
