@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,29 @@ from vlmkit.protocols import ROLES, Decoder, Encoder, LanguageModel, Projector, 
 from vlmkit.types import Batch, Constraint, Inputs, Limits, Modality, Prediction, Problem, Prompt, Sample, Tokens
 
 T = TypeVar("T")
+
+
+class Backbone(Protocol):
+    """The weights behind the views: how they are written, and how an adapter joins them."""
+
+    base: str | None
+    revision: str | None
+
+    def save(self, directory: Path, dtype: torch.dtype | None = None) -> None:
+        """Write everything but adapters, in the layout of the library that the weights belong to."""
+        ...
+
+    def add_lora(self, **spec: Any) -> tuple[str, ...]:
+        """Inject fresh LoRA weights; returns the names of the modules that got some."""
+        ...
+
+    def load_adapter(self, directory: Path) -> tuple[str, ...]:
+        """Load a PEFT directory, strictly; returns the names of the modules that it reached."""
+        ...
+
+    def save_adapter(self, directory: Path, provenance: Mapping[str, Any]) -> None:
+        """Write the LoRA weights as a PEFT directory."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,6 +66,7 @@ class Model(Generic[T]):
         decoder: reads "generation" with an llm, "tokens" without.
         prompt: the question about a sample; required with an llm.
         requires: modalities without which a sample cannot be answered.
+        backbone: what saves the weights and takes LoRA adapters; a model without one cannot be saved.
 
     Raises `WiringError` for widths, slots or readers that do not fit.
     """
@@ -55,12 +80,14 @@ class Model(Generic[T]):
         decoder: Decoder[T],
         prompt: Callable[[Sample], Prompt] | None,
         requires: frozenset[Modality] = frozenset(),
+        backbone: Backbone | None = None,
     ) -> None:
         self.encoders = tuple(encoders)
         self.projector = projector
         self.llm = llm
         self.decoder = decoder
         self.requires = requires
+        self.backbone = backbone
         self._prompt = prompt
         self._check()
         probe = decoder.constraint(Sample("probe")) if llm is not None else None

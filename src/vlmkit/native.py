@@ -6,6 +6,7 @@ window order. Tested with the classes of Qwen2.5-VL and Qwen3-VL.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ import torch
 from vlmkit.encoders.hf import HfVision
 from vlmkit.errors import CheckpointError, WiringError
 from vlmkit.llms.causal import CausalVlm
+from vlmkit.llms.lora import LoraSpec, add_lora, load_adapter, role_prefixes, save_adapter
 from vlmkit.media.spec import ImageSpec, VideoSpec
+from vlmkit.placement import Placement
 from vlmkit.projectors.identity import Identity
 from vlmkit.safety import refuse_pickles
 
@@ -45,6 +48,18 @@ class Native:
         self.hf.save_pretrained(directory, state_dict=state)
         self.processor.save_pretrained(directory)
 
+    def add_lora(self, **spec: Any) -> tuple[str, ...]:
+        """Fresh LoRA weights in the language model; returns the names of the modules that got some."""
+        return add_lora(self.hf, LoraSpec(**spec), role_prefixes(self.hf))
+
+    def load_adapter(self, directory: Path) -> tuple[str, ...]:
+        """A PEFT directory, strictly: every key has to reach a module, and the base has to be the recorded one."""
+        return load_adapter(self.hf, directory, base=self.base, revision=self.revision).matched
+
+    def save_adapter(self, directory: Path, provenance: Mapping[str, Any]) -> None:
+        """The LoRA weights as a PEFT directory that names its base."""
+        save_adapter(self.hf, directory, base=self.base or "", revision=self.revision, provenance=provenance)
+
 
 def views(
     hf: Any,
@@ -65,20 +80,12 @@ def views(
 
 
 def open_native(
-    source: str | Path,
-    *,
-    video: VideoSpec,
-    image: ImageSpec,
-    revision: str | None = None,
-    dtype: torch.dtype = torch.float32,
-    device: str = "cpu",
-    quantization: Any = None,
+    source: str | Path, *, video: VideoSpec, image: ImageSpec, where: Placement, revision: str | None = None
 ) -> Native:
     """Load a hub id or a local directory. Raises `CheckpointError` when it is not there, or only as pickles.
 
     Args:
         source: hub id such as `Qwen/Qwen2.5-VL-3B-Instruct`, or a directory in the same layout.
-        quantization: a `transformers` quantization config, or none.
     """
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -87,26 +94,30 @@ def open_native(
     try:
         processor = AutoProcessor.from_pretrained(source, revision=revision)
         hf = AutoModelForImageTextToText.from_pretrained(
-            source,
-            revision=revision,
-            dtype=dtype,
-            use_safetensors=True,
-            quantization_config=quantization,
-            device_map=device if quantization is not None else None,
+            source, revision=revision, use_safetensors=True, **where.loading()
         )
     except OSError as error:
         raise CheckpointError(
             f"cannot load {str(source)!r}: it is neither a local model directory nor in the local cache, and the hub "
-            "did not answer; give preset='tiny' (--preset tiny) to work offline"
+            "did not answer; preset='tiny' (--preset tiny) works offline"
         ) from error
-    if quantization is None:
-        hf = hf.to(device)
+    if where.quantization is None:
+        hf = hf.to(where.device)
     return views(hf.eval(), processor, video=video, image=image, base=str(source), revision=revision)
 
 
-def random_native(config: Any, processor: Any, *, video: VideoSpec, image: ImageSpec, **placement: Any) -> Native:
-    """A model of this configuration with random weights: for benchmarks, memory plans and training from scratch."""
+def random_native(
+    config: Any, processor: Any, *, video: VideoSpec, image: ImageSpec, where: Placement, seed: int = 0
+) -> Native:
+    """A model of this configuration with random weights: for benchmarks, memory plans and training from scratch.
+
+    Raises `WiringError` for 4-bit precision, which exists for loaded weights only.
+    """
     from transformers import AutoModelForImageTextToText
 
-    hf = AutoModelForImageTextToText.from_config(config).to(**placement)
+    if where.quantization is not None:
+        raise WiringError("random weights cannot be quantised to int4; choose precision fp32, bf16 or fp16")
+    torch.manual_seed(seed)
+    with torch.device(where.device):
+        hf = AutoModelForImageTextToText.from_config(config, dtype=where.dtype)
     return views(hf.eval(), processor, video=video, image=image)

@@ -136,3 +136,8 @@ def _registrar(registry: Registry, kind: Kind, provider: str) -> hookspecs.Regis
 def installed() -> Installed:
     """What this process has, loaded once."""
     return load()
+
+
+def tasks() -> tuple[str, ...]:
+    """Names of the registered tasks, without importing any of them."""
+    return tuple(entry.name for entry in installed().registry.entries("tasks"))

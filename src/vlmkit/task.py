@@ -13,7 +13,7 @@ from vlmkit.types import Modality, Prediction, Prompt, Sample
 
 if TYPE_CHECKING:
     from vlmkit.model import Model
-    from vlmkit.train.stage import Stage
+    from vlmkit.training.stage import Stage
 
 T = TypeVar("T")
 
@@ -30,6 +30,7 @@ class Preset:
     summary: str
     sources: Mapping[str, str]
     synthetic: bool = False  # trained on the room's synthetic data only: said in card, provenance and log
+    checkpoint: Path | None = None  # a checkpoint directory that the package ships
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class BuildOptions:
     """How a preset is put on this machine. The same names as the flags of the command line."""
 
     weights: Weights = "pretrained"
-    adapter: Path | None = None
+    checkpoint: Path | None = None
+    specs: Mapping[str, Any] | None = None  # preprocessing read from the checkpoint, to be replayed
     engine: Engine = "local"
     device: str = "auto"
     precision: Precision = "auto"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from vlmkit.protocols import Role
 from vlmkit.types import Sample
@@ -27,6 +27,7 @@ class Stage:
         sigma: whole numbers in an answer are compared with a Gaussian of this width around the true number, in
             numbers; None compares with the true number alone.
         last_number: the largest number that an answer holds; used with `sigma`.
+        lora: arguments of `LoraSpec` for fresh adapters, where a stage trains the role "lora".
         label_at: the truth of a "probe" stage.
     """
 
@@ -40,4 +41,5 @@ class Stage:
     weight_decay: float = 0.01
     sigma: float | None = None
     last_number: int = 0
+    lora: Mapping[str, Any] | None = None
     label_at: LabelAt | None = field(default=None, repr=False)

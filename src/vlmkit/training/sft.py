@@ -13,10 +13,10 @@ from transformers import Trainer, TrainingArguments
 from vlmkit.errors import DataError
 from vlmkit.model import Model
 from vlmkit.protocols import Role
-from vlmkit.train.data import Row, Rows, encode, join
-from vlmkit.train.objectives import Learner, ProbeLearner, SftLearner
-from vlmkit.train.ordinal import OrdinalLoss
-from vlmkit.train.stage import Stage
+from vlmkit.training.data import Row, Rows, encode, join
+from vlmkit.training.objectives import Learner, ProbeLearner, SftLearner
+from vlmkit.training.ordinal import OrdinalLoss
+from vlmkit.training.stage import Stage
 
 
 @dataclass(frozen=True)

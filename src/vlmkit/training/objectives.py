@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vlmkit.errors import DataError, WiringError
 from vlmkit.model import Model, Prepared
-from vlmkit.train.stage import LabelAt, Stage
+from vlmkit.training.stage import LabelAt, Stage
 from vlmkit.types import Modality, Tokens
 
 

@@ -1,0 +1,64 @@
+"""Small multimodal task heads: media in, one typed and checked result out.
+
+Names are resolved on first use (PEP 562), so that importing vlmkit imports neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vlmkit.errors import MediaError as MediaError
+    from vlmkit.errors import VlmkitError as VlmkitError
+    from vlmkit.evaluate import Report as Report
+    from vlmkit.head import Head as Head
+    from vlmkit.head import load as load
+    from vlmkit.model import Model as Model
+    from vlmkit.plugins import tasks as tasks
+    from vlmkit.task import Task as Task
+    from vlmkit.training import train as train
+    from vlmkit.types import Clip as Clip
+    from vlmkit.types import Image as Image
+    from vlmkit.types import Limits as Limits
+    from vlmkit.types import Prediction as Prediction
+    from vlmkit.types import Problem as Problem
+    from vlmkit.types import Sample as Sample
+    from vlmkit.types import Sound as Sound
+
+_HOMES = {
+    "MediaError": "vlmkit.errors",
+    "VlmkitError": "vlmkit.errors",
+    "Report": "vlmkit.evaluate",
+    "Head": "vlmkit.head",
+    "load": "vlmkit.head",
+    "Model": "vlmkit.model",
+    "tasks": "vlmkit.plugins",
+    "Task": "vlmkit.task",
+    "train": "vlmkit.training",
+    "Clip": "vlmkit.types",
+    "Image": "vlmkit.types",
+    "Limits": "vlmkit.types",
+    "Prediction": "vlmkit.types",
+    "Problem": "vlmkit.types",
+    "Sample": "vlmkit.types",
+    "Sound": "vlmkit.types",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("vlmkit")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vlmkit' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,227 @@
+"""A task with a model: what a user holds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import torch
+
+from vlmkit import checkpoint as checkpoints
+from vlmkit.errors import VlmkitError
+from vlmkit.model import Model
+from vlmkit.plugins import installed
+from vlmkit.task import BuildOptions, Engine, Precision, Task, Weights
+from vlmkit.types import Clip, Image, Limits, Media, Modality, Prediction, Sample, Sound
+
+if TYPE_CHECKING:
+    from vlmkit.evaluate import Report
+
+T = TypeVar("T")
+log = logging.getLogger("vlmkit")
+
+
+class Head(Generic[T]):
+    """Answers questions of one task. Made by `vlmkit.load` and `vlmkit.train`."""
+
+    def __init__(self, task: Task[T], model: Model[T], provenance: Mapping[str, Any]) -> None:
+        self.task = task
+        self.model = model
+        self.provenance = dict(provenance)
+
+    def predict(
+        self,
+        *,
+        video: str | Path | Clip | None = None,
+        image: str | Path | Image | None = None,
+        audio: str | Path | Sound | None = None,
+        text: str | None = None,
+        id: str | None = None,
+        limits: Limits | None = None,
+    ) -> Prediction[T]:
+        """One answer. A file that cannot be used is a problem in it, not an exception.
+
+        Raises `VlmkitError` when a modality is given that the task does not read, or nothing at all.
+        """
+        given: dict[Modality, Media] = {}
+        if video is not None:
+            given["video"] = video if isinstance(video, Clip) else Clip(video)
+        if image is not None:
+            given["image"] = image if isinstance(image, Image) else Image(image)
+        if audio is not None:
+            given["audio"] = audio if isinstance(audio, Sound) else Sound(audio)
+        if not given and not text:
+            raise VlmkitError(f"nothing to answer about; {self.task.name} reads {', '.join(sorted(self.task.accepts))}")
+        sample = Sample(id or _stem(given), given, text)
+        self._refuse_unread(sample)
+        return next(self.predict_many([sample], limits=limits))
+
+    def predict_many(
+        self, samples: Iterable[Sample], batch_size: int = 8, limits: Limits | None = None
+    ) -> Iterator[Prediction[T]]:
+        """Answers in the samples' order, a batch at a time; the next batch is decoded meanwhile.
+
+        One bad sample spoils nothing. Raises `VlmkitError` for a modality that the task does not read.
+        """
+        if batch_size < 1:
+            raise VlmkitError(f"batch_size is at least 1; given {batch_size}")
+        rest = iter(samples)
+        with ThreadPoolExecutor(2) as pool:  # PyAV decodes outside the GIL
+            ahead = self._ready(pool, rest, batch_size)
+            while ahead:
+                batch = [future.result() for future in ahead]
+                ahead = self._ready(pool, rest, batch_size)
+                for prediction in self.model.answer(batch, limits):
+                    yield replace(prediction, provenance=self.provenance)
+
+    def evaluate(self, data: str | Path, batch_size: int = 8) -> Report:
+        """Predict a data folder and compare with its truth; baselines stand beside every figure."""
+        from vlmkit.evaluate import evaluate
+
+        samples = list(self.task.read(Path(data)))
+        predictions = self.predict_many(samples, batch_size)
+        return evaluate(self.task, samples, predictions, model=self.name, data=str(data))
+
+    @property
+    def name(self) -> str:
+        """Where the weights come from, in one line."""
+        return str(self.provenance.get("checkpoint") or self.provenance.get("base") or "random weights")
+
+    def save_pretrained(self, directory: str | Path, *, half: bool = False) -> None:
+        """Write a checkpoint that `vlmkit.load` opens; `half` stores weights in 16 bits."""
+        checkpoints.save(
+            self.model,
+            Path(directory),
+            self.task,
+            preset=self.provenance["preset"],
+            synthetic=self.provenance["synthetic"],
+            training=self.provenance.get("training", {}),
+            keep_base=not self.model.roles["lora"],
+            dtype=torch.float16 if half else None,
+        )
+
+    def _ready(self, pool: ThreadPoolExecutor, rest: Iterator[Sample], n: int) -> list[Any]:
+        batch = list(islice(rest, n))
+        for sample in batch:
+            self._refuse_unread(sample)
+        return [pool.submit(self.model.prepare, sample) for sample in batch]
+
+    def _refuse_unread(self, sample: Sample) -> None:
+        if unread := sorted(sample.modalities - self.task.accepts):
+            reads = ", ".join(sorted(self.task.accepts))
+            raise VlmkitError(f"{self.task.name} does not read {', '.join(unread)}; it reads {reads}")
+
+    def __repr__(self) -> str:
+        """Task, preset and weights."""
+        return f"Head({self.task.name!r}, preset={self.provenance['preset']!r}, weights={self.name!r})"
+
+
+def load(
+    name: str | Path,
+    *,
+    preset: str | None = None,
+    model: str | Path | None = None,
+    adapter: str | Path | None = None,
+    engine: Engine = "local",
+    device: str = "auto",
+    precision: Precision = "auto",
+    weights: Weights = "pretrained",
+) -> Head[Any]:
+    """A head, ready to answer.
+
+    Args:
+        name: a task (`vlmkit.tasks()` lists them), or a checkpoint directory.
+        preset: which weights of the task; its real ones when not given. `tiny` works offline.
+        model: a checkpoint directory; it knows its preset.
+        adapter: a PEFT directory trained on the preset's base.
+        engine: "local" is `transformers` in this process.
+        device: "auto", "cpu", "cuda", "cuda:1" …
+        precision: "auto" is bf16 on a GPU and fp32 on a CPU.
+        weights: "random" builds the preset at full size without any download.
+
+    Raises `UnknownNameError`, `CheckpointError`, `AdapterError` or `WiringError`; each says what to type.
+    """
+    folder = Path(model) if model is not None else _as_folder(name)
+    found = checkpoints.open_checkpoint(folder) if folder is not None else None
+    task: Task[Any] = task_named(str(found.about["task"]) if found is not None and model is None else str(name))
+    chosen = task.preset(preset or (found.about["preset"] if found else None))
+    if found is None and chosen.checkpoint is not None and weights == "pretrained":
+        found = checkpoints.open_checkpoint(chosen.checkpoint)
+    changed = found.differs(task) if found else ()
+    options = BuildOptions(
+        weights=weights,
+        checkpoint=found.base if found else None,
+        specs=found.specs if found else None,
+        engine=engine,
+        device=device,
+        precision=precision,
+    )
+    built = task.build(chosen.name, options)
+    reached = _adapt(built, Path(adapter) if adapter is not None else found.adapter if found else None)
+    built.eval()
+    synthetic = bool(found.about["synthetic"]) if found else chosen.synthetic and weights == "pretrained"
+    if synthetic:
+        log.warning("%s/%s was trained on synthetic data only; do not act on its answers", task.name, chosen.name)
+    return Head(task, built, _provenance(task, chosen.name, built, found, synthetic, changed, reached, options))
+
+
+def task_named(name: str) -> Task[Any]:
+    """A registered task. Raises `UnknownNameError` listing the choices."""
+    task: Task[Any] = installed().registry.get("tasks", name)()
+    return task
+
+
+def _adapt(model: Model[Any], adapter: Path | None) -> tuple[str, ...]:
+    if adapter is None:
+        return ()
+    if model.backbone is None:
+        raise VlmkitError("this model takes no LoRA adapter")
+    return model.backbone.load_adapter(adapter)
+
+
+def _provenance(
+    task: Task[Any],
+    preset: str,
+    model: Model[Any],
+    found: checkpoints.Checkpoint | None,
+    synthetic: bool,
+    changed: tuple[str, ...],
+    reached: tuple[str, ...],
+    options: BuildOptions,
+) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    backbone = model.backbone
+    return {
+        "vlmkit": version("vlmkit"),
+        "task": task.name,
+        "preset": preset,
+        "engine": options.engine,
+        "weights": options.weights,
+        "synthetic": synthetic,
+        "checkpoint": found.directory.name if found else None,
+        "base": found.about["base"] if found else {"id": backbone.base, "revision": backbone.revision} if backbone else None,
+        "adapted_modules": len(reached),
+        "specs": checkpoints.specs_of(model),
+        "hashes": checkpoints.contract(task),
+        "changed_since_training": list(changed),
+        "training": dict(found.about["training"]) if found else {},
+    }
+
+
+def _as_folder(name: str | Path) -> Path | None:
+    if isinstance(name, Path) or "/" in name or "\\" in name or (Path(name) / checkpoints.MANIFEST).is_file():
+        return Path(name)
+    return None
+
+
+def _stem(media: Mapping[Modality, Media]) -> str:
+    for medium in media.values():
+        if isinstance(medium.source, str | Path):
+            return Path(medium.source).stem
+    return "sample"

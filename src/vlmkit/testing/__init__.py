@@ -1,0 +1,1 @@
+"""What tests of vlmkit and of its plugins share."""

@@ -1,0 +1,64 @@
+"""Versions that work together: the one table of ranges. `pyproject.toml` says the same, and a test compares them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Range:
+    """From `low` up to, not including, `below`; None for no upper end. `extra` of vlmkit brings the package."""
+
+    low: str
+    below: str | None = None
+    extra: str | None = None
+
+    def holds(self, version: str) -> bool:
+        """Compares release numbers; pre-releases count as the release that they lead to."""
+        found = release(version)
+        return release(self.low) <= found and (self.below is None or found < release(self.below))
+
+    def __str__(self) -> str:
+        return f">={self.low}" + (f",<{self.below}" if self.below else "")
+
+
+RANGES: Mapping[str, Range] = {
+    "av": Range("17"),
+    "numpy": Range("2.1"),
+    "pillow": Range("11"),
+    "pluggy": Range("1.5"),
+    "pydantic": Range("2.11"),
+    "rich": Range("14"),
+    "typer": Range("0.16"),
+    "torch": Range("2.11", "2.15", "local"),
+    "torchvision": Range("0.26", "0.30", "local"),
+    "transformers": Range("5.19", "5.24", "local"),
+    "accelerate": Range("1.10", None, "local"),
+    "peft": Range("0.19", None, "local"),
+    "safetensors": Range("0.5", None, "local"),
+    "llguidance": Range("1.7", "2", "local"),
+    "torchaudio": Range("2.11", "2.12", "audio"),
+    "tensorboard": Range("2.19", None, "train"),
+    "bitsandbytes": Range("0.48", None, "int4"),
+    "matplotlib": Range("3.10", None, "plot"),
+    "webdataset": Range("1.0", None, "data"),
+}
+
+# torch 2.11 goes with torchvision 0.26, 2.12 with 0.27 and so on: each torchvision is built against one torch.
+TORCHVISION_AHEAD = 15
+
+
+def release(version: str) -> tuple[int, ...]:
+    """`"2.14.1+cpu"` to `(2, 14, 1)`, without trailing zeros so that 2.14 equals 2.14.0."""
+    match = re.match(r"\d+(?:\.\d+)*", version)
+    numbers = [int(part) for part in match.group().split(".")] if match else []
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def minor(version: str) -> int:
+    """The second number: 14 in `"2.14.1"`."""
+    return (*release(version), 0, 0)[1]

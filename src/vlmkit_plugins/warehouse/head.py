@@ -1,0 +1,92 @@
+"""The question about a clip and the reader of its reply, side by side; and the task that the core asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from vlmkit.decoders.json import JsonDecoder
+from vlmkit.protocols import Decoder
+from vlmkit.task import BuildOptions, Preset, Task
+from vlmkit.types import Message, Problem, Prompt, Sample, Slot
+from vlmkit_plugins.warehouse import data, metrics, picture, plan, schema, synth
+from vlmkit_plugins.warehouse.schema import FPS, OPERATIONS, OperationSpan
+
+if TYPE_CHECKING:
+    from vlmkit.model import Model
+    from vlmkit.training.stage import Stage
+
+SYSTEM = "You name the operations in short films of a packing table."
+QUESTION = (
+    f"Frames count from 0, {FPS} a second. Answer in JSON: dominant_operation, the operation with most frames; "
+    "temporal_segment, its start_frame and the end_frame after its last one; anticipated_next_operation, the one "
+    f"that follows the last you see. Operations: {', '.join(OPERATIONS)}."
+)
+PROMPT = Prompt((Message("system", (SYSTEM,)), Message("user", (Slot("video"), QUESTION))))
+
+
+def prompt(sample: Sample) -> Prompt:
+    """The same question about every clip: system text first, so that its cache can be shared; then the film."""
+    return PROMPT
+
+
+def decoder() -> Decoder[OperationSpan]:
+    """The reader of replies: the schema's grammar, then what a grammar cannot hold."""
+    return JsonDecoder(OperationSpan, rules=(rules,))
+
+
+def rules(value: OperationSpan, sample: Sample) -> tuple[Problem, ...]:
+    """The schema's rules, with the film's measured length where the data folder does not state one."""
+    measured = sample.meta.get("video_s")
+    if "n_frames" not in sample.meta and measured is not None:
+        sample = replace(sample, meta={**sample.meta, "n_frames": round(float(measured) * FPS)})
+    return schema.rules(value, sample)
+
+
+@cache
+def presets() -> Mapping[str, Preset]:
+    """What can be loaded by name (presets.json)."""
+    rows: dict[str, dict[str, Any]] = json.loads(resources.files(__package__).joinpath("presets.json").read_text("utf-8"))
+    return {name: Preset(name=name, **row) for name, row in rows.items()}
+
+
+def build(preset: str, options: BuildOptions) -> Model[OperationSpan]:
+    """The model of a preset; imports torch."""
+    from vlmkit_plugins.warehouse import recipe
+
+    return recipe.build(preset, options)
+
+
+def stages(preset: str) -> Sequence[Stage]:
+    """How a preset is trained."""
+    from vlmkit_plugins.warehouse import stages as plans
+
+    return plans.STAGES[preset]
+
+
+def task() -> Task[OperationSpan]:
+    """The warehouse task."""
+    return Task(
+        name="warehouse",
+        summary="operations at a packing table: what dominates a 5 s clip, from when to when, and what comes next",
+        result=OperationSpan,
+        accepts=frozenset({"video"}),
+        requires=frozenset({"video"}),
+        presets=presets(),
+        default_preset="qwen2.5-vl-3b",
+        prompt=prompt,
+        decoder=decoder,
+        build=build,
+        stages=stages,
+        read=data.read,
+        synth=synth.synth,
+        to_json=schema.to_json,
+        from_json=schema.from_json,
+        scoring=metrics.SCORING,
+        plan=plan.lines,
+        picture=picture.draw,
+    )

@@ -1,0 +1,84 @@
+"""The only file that knows weights: presets to models."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from vlmkit.errors import WiringError
+from vlmkit.media.spec import ImageSpec, VideoSpec
+from vlmkit.model import Model
+from vlmkit.native import Native, open_native, random_native
+from vlmkit.placement import Placement, placement
+from vlmkit.task import BuildOptions
+from vlmkit_plugins.warehouse import architecture
+from vlmkit_plugins.warehouse.head import decoder, presets, prompt
+from vlmkit_plugins.warehouse.schema import CLIP_FRAMES, FPS, OperationSpan
+
+CLIP_S = CLIP_FRAMES / FPS
+_CELL = 28 * 28  # pixels of one merged token
+
+VIDEO = {
+    "tiny": VideoSpec(fps=2.0, max_frames=10, min_pixels=4 * _CELL, max_pixels=12 * _CELL, max_s=CLIP_S, over="head"),
+    # 336 x 336, the brief's frame size: 144 tokens a pair of frames; 10 frames of 5 s.
+    "qwen2.5-vl-3b": VideoSpec(fps=2.0, min_pixels=36 * _CELL, max_pixels=144 * _CELL, max_s=CLIP_S, over="head"),
+    "qwen2.5-vl-7b": VideoSpec(fps=2.0, min_pixels=36 * _CELL, max_pixels=144 * _CELL, max_s=CLIP_S, over="head"),
+}
+IMAGE = ImageSpec()
+
+
+def build(preset: str, options: BuildOptions) -> Model[OperationSpan]:
+    """Wire a preset. Raises `CheckpointError` where weights are missing, `WiringError` for an engine it has not."""
+    if options.engine != "local":
+        raise WiringError(f"warehouse has no engine {options.engine!r} yet; use engine='local'")
+    return assemble(_native(preset, options))
+
+
+def assemble(native: Native) -> Model[OperationSpan]:
+    """The warehouse head on any native model."""
+    return Model(
+        encoders=(native.encoder,),
+        projector=native.projector,
+        llm=native.llm,
+        decoder=decoder(),
+        prompt=prompt,
+        requires=frozenset({"video"}),
+        backbone=native,
+    )
+
+
+def _native(preset: str, options: BuildOptions) -> Native:
+    where = placement(options.device, options.precision)
+    if options.weights == "random":
+        return random(preset, where)
+    specs = options.specs or {}
+    video = VideoSpec.from_json(specs["video"]) if "video" in specs else VIDEO[preset]
+    source = options.checkpoint or presets()[preset].sources["weights"]
+    return open_native(source, video=video, image=IMAGE, where=where)
+
+
+def random(preset: str, where: Placement) -> Native:
+    """A preset at its full size with random weights and the tiny tokenizer; nothing is downloaded."""
+    words = architecture.tokenizer()
+    config = architecture.config(preset, words)
+    made = architecture.processor(words, config.vision_config.temporal_patch_size)
+    native = random_native(config, made, video=VIDEO[preset], image=IMAGE, where=where)
+    if preset == "tiny":
+        _scale(native.hf)
+    return native
+
+
+def _scale(hf: nn.Module) -> None:
+    """Start weights of the tiny model: 1/sqrt(fan in), outputs into the residual stream halved.
+
+    With the usual .02 the tower's rows are nearly equal and learning does not start.
+    """
+    for name, parameter in hf.named_parameters():
+        if parameter.ndim < 2:
+            continue
+        fan_in = parameter[0].numel()
+        embedding = "embed_tokens" in name
+        into_stream = name.endswith(("o_proj.weight", "down_proj.weight", "attn.proj.weight"))
+        std = 0.05 if embedding else fan_in**-0.5 * (0.5 if into_stream else 1.0)
+        nn.init.normal_(parameter, std=std)
+    torch.nn.Module.eval(hf)
