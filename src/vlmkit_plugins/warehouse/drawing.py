@@ -7,7 +7,7 @@ drawn. What stands still is drawn once an operation at twice the size; only what
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -59,27 +59,42 @@ class _Scene:
 
 def render(
     shown: Sequence[Shown], style: int, rng: np.random.Generator, size_px: tuple[int, int] = SIZE_PX
-) -> Frames:
-    """The frames of a clip, `[n, height, width, 3]` RGB; `style` 0..7 is the subject's."""
+) -> Iterator[Frames]:
+    """The frames of a clip, one by one, each `[height, width, 4]` RGBA; `style` 0..7 is the subject's.
+
+    A frame is overwritten by the next one: copy what has to stay.
+    """
     scene = _scene(style, rng, size_px)
     room = _room(scene, rng, size_px)
-    n_frames = shown[-1].end_frame
-    frames = np.empty((n_frames, size_px[1], size_px[0], 3), np.uint8)
-    shake = _shake(n_frames, rng)
+    shake = _shake(shown[-1].end_frame, rng)
     noise = _noise(size_px)
+    canvas = _Canvas(scene, size_px)
+    frame = np.empty((size_px[1], size_px[0], 4), np.uint8)
     for part in shown:
-        base = _still(scene, room, part.operation, size_px)
+        base = np.asarray(_still(scene, room, part.operation, size_px).convert("RGBA"))
         passer_by = _passer_by(scene, size_px) if part.operation == "Unknown" else None
         for index in range(part.start_frame, part.end_frame):
-            picture = base.copy()
-            _move(picture, scene, part, index)
+            np.copyto(canvas.pixels, base)
+            _move(canvas, scene, part, index)
             if passer_by is not None:
-                _pass(picture, scene, passer_by, index)
+                _pass(canvas.picture, scene, passer_by, index)
             x, y = shake[index]
-            view = np.asarray(picture)[y : y + size_px[1], x : x + size_px[0]]
+            view = canvas.pixels[y : y + size_px[1], x : x + size_px[0]]
             # colours keep clear of 0 and 255 by more than the noise, so bytes may be added as they are
-            np.add(view, noise[(scene.noise_from + 7 * index) % _NOISE_FRAMES], out=frames[index])
-    return frames
+            yield np.add(view, noise[(scene.noise_from + 7 * index) % _NOISE_FRAMES], out=frame)
+
+
+class _Canvas:
+    """One picture whose pixels are also an array, and the two pens that draw on it: room and work place."""
+
+    def __init__(self, scene: _Scene, size_px: tuple[int, int]) -> None:
+        size = (size_px[0] + 2 * _MARGIN_PX, size_px[1] + 2 * _MARGIN_PX)
+        self.pixels = np.empty((size[1], size[0], 4), np.uint8)
+        self.picture = Pillow.frombuffer("RGBA", size, self.pixels, "raw", "RGBA", 0, 1)
+        self.picture.readonly = 0  # Pillow would otherwise draw on a copy; the array is ours and writable
+        margin = _MARGIN_PX / scene.px
+        self.room = Pen(self.picture, scene.px, (margin, margin))
+        self.place = Pen(self.picture, scene.px, (scene.origin[0] + margin, scene.origin[1] + margin), scene.scale)
 
 
 def _scene(style: int, rng: np.random.Generator, size_px: tuple[int, int]) -> _Scene:
@@ -109,7 +124,7 @@ def _room(scene: _Scene, rng: np.random.Generator, size_px: tuple[int, int]) -> 
     pen = Pen(picture, 2 * scene.px, (margin, margin))
     pen.box(-10, 24, 170, 44, scene.look.floor)
     pen.box(-10, 19, 170, 21, scene.look.steel)
-    for x in np.arange(-4, 160, 15):
+    for x in range(-4, 160, 15):
         if rng.random() < 0.45:
             width, height = rng.uniform(8, 13), rng.uniform(6, 13)
             pen.box(x, 19 - height, x + width, 19, scene.look.card_dark, scene.look.ink)
@@ -117,8 +132,8 @@ def _room(scene: _Scene, rng: np.random.Generator, size_px: tuple[int, int]) -> 
     if rng.random() < 0.5:
         pen.oval(rng.uniform(6, 26), rng.uniform(108, 114), 5, 5, scene.look.items[int(rng.integers(6))])
     if rng.random() < 0.5:
-        x = rng.uniform(128, 146)
-        pen.box(x, 109, x + 11, 115, scene.look.items[int(rng.integers(6))])
+        left = rng.uniform(128, 146)
+        pen.box(left, 109, left + 11, 115, scene.look.items[int(rng.integers(6))])
     pen.oval(scene.clock[0], 9, 7, 7, scene.look.paper, scene.look.ink)
     return picture
 
@@ -139,10 +154,8 @@ def _worker(pen: Pen, colours: Look) -> None:
     pen.oval(80, 15, 9.5, 6, colours.hair)
 
 
-def _move(picture: Pillow.Image, scene: _Scene, part: Shown, index: int) -> None:
-    margin = _MARGIN_PX / scene.px
-    backdrop = Pen(picture, scene.px, (margin, margin))
-    _distract(backdrop, scene, index)
+def _move(canvas: _Canvas, scene: _Scene, part: Shown, index: int) -> None:
+    _distract(canvas.room, scene, index)
     share = (index - part.start_frame) / max(1, part.end_frame - part.start_frame - 1)
     beat = Beat(
         at_s=(index - part.start_frame) / FPS,
@@ -151,10 +164,9 @@ def _move(picture: Pillow.Image, scene: _Scene, part: Shown, index: int) -> None
         phase=scene.phase,
         variant=scene.variant,
     )
-    place = Pen(picture, scene.px, (scene.origin[0] + margin, scene.origin[1] + margin), scene.scale)
-    hands = MOVING[part.operation](place, scene.look, beat)
+    hands = MOVING[part.operation](canvas.place, scene.look, beat)
     for shoulder, hand, side in zip(_SHOULDERS, hands, (-1, 1), strict=True):
-        _arm(backdrop, scene, shoulder, hand, side)
+        _arm(canvas.room, scene, shoulder, hand, side)
 
 
 def _arm(pen: Pen, scene: _Scene, shoulder: Point, hand: Point, side: int) -> None:
@@ -185,18 +197,15 @@ def _distract(pen: Pen, scene: _Scene, index: int) -> None:
 def _passer_by(scene: _Scene, size_px: tuple[int, int]) -> tuple[Pillow.Image, Pillow.Image]:
     """Somebody close to the camera and out of focus, and the mask that puts him into the picture."""
     size = (round(110 * scene.px), size_px[1] + 2 * _MARGIN_PX)
-    mask = Pillow.new("L", size, 0)
-    pen = Pen(mask.convert("RGB"), scene.px)
-    white = (255, 255, 255)
-    pen.oval(55, 30, 19, 23, white)
-    pen.oval(55, 112, 48, 64, white)
-    mask = pen.picture.convert("L").filter(ImageFilter.BoxBlur(3 * scene.px))
-    return Pillow.new("RGB", size, scene.look.passer_by), mask
+    shape = Pillow.new("RGB", size, (0, 0, 0))
+    pen = Pen(shape, scene.px)
+    pen.oval(55, 30, 19, 23, (255, 255, 255))
+    pen.oval(55, 112, 48, 64, (255, 255, 255))
+    mask = shape.convert("L").filter(ImageFilter.BoxBlur(3 * scene.px))
+    return Pillow.new("RGBA", size, scene.look.passer_by), mask
 
 
-def _pass(
-    picture: Pillow.Image, scene: _Scene, passer_by: tuple[Pillow.Image, Pillow.Image], index: int
-) -> None:
+def _pass(picture: Pillow.Image, scene: _Scene, passer_by: tuple[Pillow.Image, Pillow.Image], index: int) -> None:
     swing = math.sin(2 * math.pi * (index / FPS * 0.25 * scene.rate_hz + scene.phase))
     x = 25 + 20 * swing + 6 * (scene.variant - 2.5) / 2.5
     picture.paste(passer_by[0], (round(x * scene.px) + _MARGIN_PX, 0), passer_by[1])
@@ -213,8 +222,9 @@ def _shake(n_frames: int, rng: np.random.Generator) -> list[tuple[int, int]]:
 def _noise(size_px: tuple[int, int]) -> Frames:
     """A bank of sensor noise as bytes to add modulo 256, the same for every clip; clips differ in where they start."""
     rng = np.random.default_rng(20261121)
-    shape = (_NOISE_FRAMES, size_px[1], size_px[0], 3)
-    return rng.normal(0, 2.5, shape).round().clip(-12, 12).astype(np.int8).view(np.uint8)
+    bank = np.zeros((_NOISE_FRAMES, size_px[1], size_px[0], 4), np.int8)  # none on the fourth channel
+    bank[..., :3] = rng.normal(0, 2.5, (*bank.shape[:3], 3)).round().clip(-12, 12)
+    return bank.view(np.uint8)
 
 
 def full_clip(operation: Operation) -> tuple[Shown, ...]:

@@ -58,7 +58,7 @@ def draw_next(operation: Operation, rng: np.random.Generator) -> Operation:
 def grammar_ceiling(samples: Iterable[Sample]) -> Ceiling:
     """The best AA@1 that the grammar allows on these samples.
 
-    Only samples that carry `meta["timeline"]` and a truth can be used; `DataError` when one lacks them or none is given.
+    Each has to carry `meta["timeline"]` and a truth; `DataError` when one lacks them, and for no samples.
     """
     expected, hits = [], []
     for sample in samples:

@@ -98,8 +98,8 @@ def _index(ontology: Ontology) -> dict[str, Operation]:
     for entry in ontology.operations:
         pairs += [(label, entry.name) for label in (entry.name, *entry.aliases)]
     for known in ontology.openpack:
-        target: Operation = known.maps_to or "Unknown"
-        pairs += [(label, target) for label in (known.name, known.id, *known.folded)]
+        labels: tuple[str | int, ...] = (known.name, known.id, *known.folded)
+        pairs += [(label, known.maps_to or "Unknown") for label in labels]
     for label, name in pairs:
         if index.setdefault(_key(label), name) != name:
             raise DataError(f"ontology.json: {label!r} stands for both {index[_key(label)]!r} and {name!r}")

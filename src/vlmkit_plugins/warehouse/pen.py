@@ -22,20 +22,22 @@ class Pen:
     """Shapes on a picture. `origin` and `scale` place a group of shapes; `px` is pixels a unit."""
 
     def __init__(self, picture: Pillow.Image, px: float, origin: Point = (0.0, 0.0), scale: float = 1.0) -> None:
-        self.picture = picture
         self._draw = ImageDraw.Draw(picture)
-        self._px = px
         self._k = px * scale
         self._x = origin[0] * px
         self._y = origin[1] * px
 
-    def box(self, x0: float, y0: float, x1: float, y1: float, fill: Colour, edge: Colour | None = None) -> None:
+    def box(  # noqa: PLR0917 - corners and colours, in the order of every drawing library
+        self, x0: float, y0: float, x1: float, y1: float, fill: Colour, edge: Colour | None = None
+    ) -> None:
         """An upright rectangle; corners in any order."""
         left, right = sorted((x0, x1))
         top, bottom = sorted((y0, y1))
         self._draw.rectangle((*self._at((left, top)), *self._at((right, bottom))), fill=fill, outline=edge)
 
-    def oval(self, x: float, y: float, rx: float, ry: float, fill: Colour, edge: Colour | None = None) -> None:
+    def oval(  # noqa: PLR0917 - as above
+        self, x: float, y: float, rx: float, ry: float, fill: Colour, edge: Colour | None = None
+    ) -> None:
         """An ellipse by centre and half-axes."""
         self._draw.ellipse((*self._at((x - rx, y - ry)), *self._at((x + rx, y + ry))), fill=fill, outline=edge)
 

@@ -13,7 +13,7 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -75,8 +75,8 @@ def draw_clip(seed: int, index: int, size_px: tuple[int, int] = SIZE_PX) -> Draw
     """Clip `index` of `seed`; the same arguments give the same bytes on every run."""
     rng = np.random.default_rng([seed, index])
     story = _tell(rng)
-    frames = render(story.shown, SUBJECTS.index(story.subject), rng, size_px)
-    return Drawn(frames, story.truth, story.timeline, story.subject)
+    frames = [frame[..., :3].copy() for frame in render(story.shown, SUBJECTS.index(story.subject), rng, size_px)]
+    return Drawn(np.stack(frames), story.truth, story.timeline, story.subject)
 
 
 def clip_id(story: Story, seed: int, index: int) -> str:
@@ -84,17 +84,21 @@ def clip_id(story: Story, seed: int, index: int) -> str:
     return f"{story.subject}_S{seed:04d}_t{index:04d}"
 
 
-def write_film(path: Path, frames: Frames) -> None:
-    """H.264 in mp4, yuv420p, `FPS`, a key frame every `GOP_FRAMES`; frames `[n, even height, even width, 3]` RGB."""
+def write_film(path: Path, frames: Iterable[Frames]) -> None:
+    """H.264 in mp4, yuv420p, `FPS`, a key frame every `GOP_FRAMES`.
+
+    Frames are `[height, width, 3 or 4]` RGB or RGBA, even in height and width, all of one shape, at least one.
+    """
     with av.open(str(path), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "26"})
-        stream.height, stream.width = frames.shape[1:3]
+        stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "28"})
         stream.pix_fmt = "yuv420p"
         stream.gop_size = GOP_FRAMES
         stream.thread_count = 1  # the same bytes on every machine; processes do the rest
         convert = VideoReformatter()
         for frame in frames:
-            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = frame.shape[:2]
+            picture = av.VideoFrame.from_ndarray(frame, format="rgba" if frame.shape[2] == 4 else "rgb24")
             container.mux(stream.encode(convert.reformat(picture, format="yuv420p", threads=1)))
         container.mux(stream.encode())
 
