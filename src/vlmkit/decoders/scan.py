@@ -19,7 +19,8 @@ _HIGH_SURROGATE_END = re.compile("[\ud800-\udbff]\\Z")
 _WORDS = {"true": True, "false": False, "null": None}
 _PYTHON_WORDS = {"True": True, "False": False, "None": None}
 # An opening quote, and what closes it. Other than '"', a closer counts only before a delimiter: it's, for one.
-_QUOTES = {'"': '"', "'": "'", "“": "”“\"", "”": "”“\"", "„": "”“\"", "‘": "’‘'", "’": "’‘'"}
+_DOUBLE, _SINGLE = '\u201d\u201c"', "\u2019\u2018'"  # typographic quotes, and the plain one they may end in
+_QUOTES = {'"': '"', "'": "'"} | dict.fromkeys("\u201c\u201d\u201e", _DOUBLE) | dict.fromkeys("\u2018\u2019", _SINGLE)
 _AFTER_CLOSER = re.compile(r"\s*(?:[,:}\]]|\Z)")
 _BLANK = {False: re.compile(r"[ \t\n\r]*"), True: re.compile(r"[\s\ufeff]*")}
 
@@ -94,7 +95,7 @@ class Scanner:
         return char == '"' or (self.tolerant and char in _QUOTES)
 
     def _array(self, depth: int) -> Piece:
-        start, items, whole = self.at, [], False
+        start, items, whole = self.at, list[Piece](), False
         self.at += 1
         while (step := self._step("]", first=not items)) == "item":
             items.append(self.value(depth + 1))

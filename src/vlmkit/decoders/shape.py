@@ -22,10 +22,12 @@ class Choice:
 
     @property
     def schema(self) -> dict[str, Any]:
+        """As JSON Schema."""
         return {"enum": list(self.values)}
 
     @property
     def longest(self) -> int:
+        """Bytes of the longest legal text, or more."""
         return max(size(value) for value in self.values)
 
     minimum = longest
@@ -42,12 +44,14 @@ class Number:
 
     @property
     def schema(self) -> dict[str, Any]:
+        """As JSON Schema."""
         kind = "number" if self.places else "integer"
         bounds: dict[str, Any] = {"type": kind, "minimum": self.low, "maximum": self.high}
         return bounds if self.step is None else {**bounds, "multipleOf": self.step}
 
     @property
     def longest(self) -> int:
+        """Bytes of the longest legal text, or more."""
         digits = max(len(str(int(abs(self.low)))), len(str(int(abs(self.high)))))
         return (self.low < 0) + digits + (1 + self.places if self.places else 0)
 
@@ -64,15 +68,18 @@ class Text:
 
     @property
     def schema(self) -> dict[str, Any]:
+        """As JSON Schema."""
         bounds: dict[str, Any] = {"type": "string", "minLength": self.fewest, "maxLength": self.most}
         return bounds if self.pattern is None else {**bounds, "pattern": self.pattern}
 
     @property
     def longest(self) -> int:
+        """Bytes of the longest legal text, or more."""
         return 2 + self.most * (BYTES_A_CHARACTER if self.pattern is None else BYTES_AN_ASCII_CHARACTER)
 
     @property
     def minimum(self) -> int:
+        """Bytes after which every cut text can be closed."""
         return self.longest if self.pattern is not None else 2 + self.fewest * BYTES_A_CHARACTER
 
 
@@ -86,14 +93,17 @@ class Many:
 
     @property
     def schema(self) -> dict[str, Any]:
+        """As JSON Schema."""
         return {"type": "array", "items": self.item.schema, "minItems": self.fewest, "maxItems": self.most}
 
     @property
     def longest(self) -> int:
+        """Bytes of the longest legal text, or more."""
         return self._of(self.most)
 
     @property
     def minimum(self) -> int:
+        """Bytes after which every cut text can be closed."""
         return self._of(self.fewest)
 
     def _of(self, n: int) -> int:
@@ -108,6 +118,7 @@ class Record:
 
     @property
     def schema(self) -> dict[str, Any]:
+        """As JSON Schema."""
         return {
             "type": "object",
             "properties": {name: shape.schema for name, shape in self.fields},
@@ -117,11 +128,13 @@ class Record:
 
     @property
     def longest(self) -> int:
+        """Bytes of the longest legal text, or more."""
         names = sum(size(name) + 1 for name, _ in self.fields)
         return 2 + names + sum(shape.longest for _, shape in self.fields) + max(0, len(self.fields) - 1)
 
     @property
     def minimum(self) -> int:
+        """Bytes after which every cut text can be closed."""
         if not self.fields:
             return self.longest
         last = self.fields[-1][1]
@@ -136,14 +149,17 @@ class Maybe:
 
     @property
     def schema(self) -> dict[str, Any]:
+        """As JSON Schema."""
         return {"anyOf": [self.shape.schema, {"type": "null"}]}
 
     @property
     def longest(self) -> int:
+        """Bytes of the longest legal text, or more."""
         return max(len("null"), self.shape.longest)
 
     @property
     def minimum(self) -> int:
+        """Bytes after which every cut text can be closed."""
         return max(len("null"), self.shape.minimum)
 
 

@@ -1,0 +1,50 @@
+"""Token probabilities as confidence, by field."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import accumulate
+
+from vlmkit.decoders.fit import join
+from vlmkit.decoders.scan import Piece
+from vlmkit.types import Generation
+
+
+def token_confidence(generation: Generation, piece: Piece | None) -> dict[str, float]:
+    """`{"reply": p, "<dotted.field>": p}`, each `p` in `[0, 1]`; empty without log-probabilities.
+
+    `p = exp(sum of the log-probabilities of the tokens that overlap the field's value in the text)`, `reply` that of
+    all tokens. It is the model's own probability of having written just this, under its grammar: forced tokens
+    count 1, a longer answer is less probable, and nothing here is calibrated against truth.
+
+    Args:
+        piece: the scanned reply whose fields are asked for; None for `reply` alone.
+    """
+    if not generation.logprobs:
+        return {}
+    found = {"reply": _probability(generation.logprobs)}
+    if piece is None or len(generation.spans) != len(generation.logprobs):
+        return found
+    offsets = [0, *accumulate(len(char.encode("utf-8", "surrogatepass")) for char in generation.text)]
+    tokens = list(zip(generation.spans, generation.logprobs, strict=True))
+    for path, field in _fields(piece):
+        start, end = offsets[field.start], offsets[field.end]
+        found[path] = _probability([logprob for (a, b), logprob in tokens if a < end and b > start])
+    return found
+
+
+def _probability(logprobs: tuple[float, ...] | list[float]) -> float:
+    return min(1.0, math.exp(min(0.0, math.fsum(logprobs))))  # rounding may leave a sum just above 0
+
+
+def _fields(piece: Piece, where: str = "") -> Iterator[tuple[str, Piece]]:
+    children: dict[str, Piece] | dict[int, Piece] = {}
+    if piece.kind == "object":
+        children = piece.value
+    elif piece.kind == "array":
+        children = dict(enumerate(piece.value))
+    for name, child in children.items():
+        path = join(where, name)
+        yield path, child
+        yield from _fields(child, path)

@@ -1,0 +1,105 @@
+"""The JSON decoder: a bounded grammar before the reply, a strict reading and the task's own rules after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from vlmkit.decoders.closing import UnclosableError, close_piece
+from vlmkit.decoders.confidence import token_confidence
+from vlmkit.decoders.fit import build, faults
+from vlmkit.decoders.reader import read
+from vlmkit.decoders.scan import MalformedError, Piece, scan
+from vlmkit.decoders.schema import bounded, shape_of
+from vlmkit.errors import BudgetError
+from vlmkit.types import Constraint, Generation, Prediction, Problem, Sample
+
+M = TypeVar("M", bound=BaseModel)
+
+Rule = Callable[[M, Sample], Iterable[Problem]]
+"""A check that a grammar cannot hold (start before end, inside the clip). A fatal `Problem` takes the value away."""
+
+
+class JsonDecoder(Generic[M]):
+    """Replies that are one JSON document of `result`.
+
+    Args:
+        result: a pydantic model whose every field is bounded.
+        rules: asked in order once a reply is read; what they find goes into the prediction.
+        lenient: for engines that cannot be constrained: where strict reading fails, the tolerant reader tries, and
+            each thing it repaired becomes a `repaired` problem.
+
+    Raises `BudgetError` or `WiringError` for a result that cannot be bounded.
+    """
+
+    reads: Literal["generation", "tokens"] = "generation"
+
+    def __init__(self, result: type[M], *, rules: Sequence[Rule[M]] = (), lenient: bool = False) -> None:
+        self.result = result
+        self.rules = tuple(rules)
+        self.lenient = lenient
+        self.bounds = bounded(result)
+
+    def constraint(self, sample: Sample) -> Constraint:
+        """The same for every sample."""
+        return self.bounds
+
+    def check_budget(self, max_new_tokens: int) -> None:
+        """Raises `BudgetError` for a budget at which not every cut reply can be closed."""
+        if max_new_tokens < self.bounds.minimum:
+            raise BudgetError(
+                f"max_new_tokens={max_new_tokens} is too small for {self.result.__name__}: write at least "
+                f"{self.bounds.minimum}, from where a cut reply can be closed; {self.bounds.longest} never cuts one"
+            )
+
+    def encode(self, value: M) -> str:
+        """Compact JSON, fields in declared order. `decode(encode(x)) == x`."""
+        return value.model_dump_json(by_alias=True, round_trip=True)
+
+    def decode(self, evidence: Generation, sample: Sample) -> Prediction[M]:
+        """One document of the schema, or a fatal problem that says why not. Total on any text.
+
+        A reply that its budget cut is closed and reported as `truncated`. Only what a rule raises goes through.
+        """
+        problems: list[Problem] = []
+        read_as, piece = self._strict(evidence, problems)
+        if isinstance(read_as, Problem) and self.lenient:
+            read_as, piece = self._lenient(evidence, problems), None
+        if isinstance(read_as, Problem):
+            return self._without(evidence, sample, [*problems, read_as])
+        for rule in self.rules:
+            problems.extend(rule(read_as, sample))
+        if any(problem.fatal for problem in problems):
+            return self._without(evidence, sample, problems)
+        confidence = token_confidence(evidence, piece)
+        return Prediction(sample.id, read_as, tuple(problems), confidence=confidence, raw=evidence.text)
+
+    def _strict(self, reply: Generation, problems: list[Problem]) -> tuple[M | Problem, Piece | None]:
+        shape = shape_of(self.result)
+        try:
+            piece = scan(reply.text)
+            if not piece.whole and reply.stop == "length":
+                piece, dropped = close_piece(piece, shape)
+                problems.append(Problem("truncated", f"the reply hit its token budget; dropped {dropped}"))
+        except UnclosableError as error:
+            return Problem("truncated", f"the reply hit its token budget: {error}", fatal=True), None
+        except MalformedError as error:
+            return Problem("not_json", f"the reply is not one JSON document: {error}", fatal=True), None
+        if not piece.whole:
+            return Problem("not_json", "the reply ends before its JSON document does", fatal=True), None
+        fault = next(faults(piece, shape), None)
+        return fault or build(piece.data(), self.result), piece
+
+    def _lenient(self, reply: Generation, problems: list[Problem]) -> M | Problem:
+        reading = read(reply.text, self.result)
+        problems[:] = [Problem("repaired", repair) for repair in reading.repairs]
+        if isinstance(reading.outcome, Problem):
+            return reading.outcome
+        if reply.stop == "length":
+            problems.append(Problem("truncated", "the reply hit its token budget"))
+        return reading.outcome
+
+    def _without(self, reply: Generation, sample: Sample, problems: Sequence[Problem]) -> Prediction[M]:
+        return Prediction(sample.id, None, tuple(problems), raw=reply.text)

@@ -1,0 +1,1 @@
+"""Language models: tokens and a prompt to text, or to a loss."""
