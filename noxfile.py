@@ -111,6 +111,10 @@ def docs(session: nox.Session) -> None:
     """Run every example of the pages, check that the generated page is up to date, build the site."""
     run = _shared(session, "torch")
     run("python", "tools/cli_reference.py", "--check")
+    # The example plugin is really installed, but beside the shared environment and not in it.
+    plugin = tempfile.mkdtemp(prefix="vlmkit-plugin-")
+    run("python", "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--target", plugin, "examples/minimal_plugin")
+    session.env["PYTHONPATH"] = plugin
     run("pytest", "docs", "README.md", "examples")
     run("mkdocs", "build", "--strict", "--quiet")
     session.log(f"open {ROOT / 'site' / 'index.html'}")
