@@ -53,7 +53,9 @@ def examine(versions: Versions | None = None, installed: plugins.Installed | Non
     own = ask("vlmkit")
     yield Finding("ok" if own else "absent", "vlmkit", own or "run from its source", "" if own else "pip install -e .")
     for name, wanted in RANGES.items():
-        yield _package(name, wanted, ask(name))
+        found = ask(name)
+        if found is not None or wanted.extra != "":
+            yield _package(name, wanted, found)
     yield from matched_set(ask)
     if versions is None:
         yield from extras(ask)

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Range:
-    """From `low` up to, not including, `below`; None for no upper end. `extra` of vlmkit brings the package."""
+    """From `low` up to, not including, `below`; None for no upper end.
+
+    `extra` of vlmkit brings the package: None when vlmkit cannot do without it, empty when no extra asks for it.
+    """
 
     low: str
     below: str | None = None
@@ -39,7 +42,7 @@ RANGES: Mapping[str, Range] = {
     "peft": Range("0.19", None, "local"),
     "safetensors": Range("0.5", None, "local"),
     "llguidance": Range("1.7", "2", "local"),
-    "torchaudio": Range("2.11", "2.12", "audio"),
+    "torchaudio": Range("2.11", "2.12", ""),
     "tensorboard": Range("2.19", None, "train"),
     "bitsandbytes": Range("0.48", None, "int4"),
     "matplotlib": Range("3.10", None, "plot"),

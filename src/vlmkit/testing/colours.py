@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from vlmkit.errors import DataError, VlmkitError
 from vlmkit.task import BuildOptions, Preset, Scoring, Task
@@ -29,7 +29,7 @@ class Colour:
 class ColourDecoder:
     """Reads `{"name": …, "frame": …}`."""
 
-    reads = "generation"
+    reads: Literal["generation", "tokens"] = "generation"
 
     def constraint(self, sample: Sample) -> None:
         """Replies are free."""

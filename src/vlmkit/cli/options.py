@@ -1,0 +1,32 @@
+"""Options that mean the same wherever they stand: written once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from vlmkit.task import Engine, Precision, Weights
+
+TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A name that `vlmkit tasks` lists.")]
+
+Preset = Annotated[
+    str | None, typer.Option("--preset", help="Which weights; `vlmkit info TASK` lists them. The real ones by default.")
+]
+Model = Annotated[str | None, typer.Option("--model", metavar="DIR", help="A checkpoint that `vlmkit train` wrote.")]
+Adapter = Annotated[Path | None, typer.Option("--adapter", metavar="DIR", help="A LoRA adapter on top of it.")]
+EngineName = Annotated[Engine, typer.Option("--engine", help="What runs the language model.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 …")]
+PrecisionName = Annotated[Precision, typer.Option("--precision", help="Of the weights; auto asks the device.")]
+WeightsKind = Annotated[
+    Weights, typer.Option("--weights", help="random: the full-size model with random weights, without a download.")
+]
+
+Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="A folder of samples with truth.")]
+Seed = Annotated[int, typer.Option("--seed", help="Same seed, same result.")]
+Format = Annotated[
+    Literal["task", "record"],
+    typer.Option("--format", help="task: the JSON that the task promises; record: with problems and provenance."),
+]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Samples that the model sees at once.")]

@@ -1,0 +1,71 @@
+"""`vlmkit predict TASK`: media in, the task's JSON out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlmkit.cli import options
+from vlmkit.cli.heads import find_task, open_head
+from vlmkit.cli.inputs import samples_of
+from vlmkit.cli.output import Tally, rendered, result_file
+from vlmkit.cli.progress import follow
+from vlmkit.types import Modality
+
+Files = list[Path] | None
+
+
+def predict(
+    task: options.TaskName,
+    *,
+    image: Annotated[
+        Files, typer.Option("--image", metavar="P", help="A picture or a folder; may be repeated.")
+    ] = None,
+    audio: Annotated[Files, typer.Option("--audio", metavar="P", help="A sound or a folder; may be repeated.")] = None,
+    video: Annotated[Files, typer.Option("--video", metavar="P", help="A film or a folder; may be repeated.")] = None,
+    text: Annotated[str | None, typer.Option("--text", metavar="S", help="Text that goes with every sample.")] = None,
+    preset: options.Preset = None,
+    model: options.Model = None,
+    adapter: options.Adapter = None,
+    engine: options.EngineName = "local",
+    device: options.Device = "auto",
+    precision: options.PrecisionName = "auto",
+    weights: options.WeightsKind = "pretrained",
+    batch_size: options.BatchSize = 8,
+    format: options.Format = "task",
+    out: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Write there instead of stdout.")] = None,
+) -> None:
+    """Answer about media files.
+
+    One file gives indented JSON; several files or a folder give one line of JSON each, as they are ready.
+    """
+    given: Mapping[Modality, Sequence[Path]] = {"image": image or [], "audio": audio or [], "video": video or []}
+    samples = samples_of(find_task(task), given, text)
+    named = [path for paths in given.values() for path in paths]
+    several = len(samples) > 1 or any(path.is_dir() for path in named)
+    head = open_head(
+        task,
+        preset=preset,
+        model=model,
+        adapter=adapter,
+        engine=engine,
+        device=device,
+        precision=precision,
+        weights=weights,
+    )
+    tally, written = Tally(), 0
+    with result_file(out) as file:
+        hidden = out is None and sys.stdout.isatty()  # the results themselves show how far it is
+        for prediction in follow(head.predict_many(samples, batch_size), len(samples), task, hidden=hidden):
+            tally.add(prediction)
+            line = rendered(head.task, prediction, format, indent=None if several else 2)
+            if line is not None:
+                print(line, file=file, flush=True)
+                written += 1
+        if not written:
+            raise typer.Exit(tally.exit_code)  # inside: no empty file is left behind
+    raise typer.Exit(tally.exit_code)

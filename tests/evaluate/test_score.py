@@ -1,0 +1,149 @@
+"""Joining by id, denominators, baselines, intervals, warnings."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable
+
+import pytest
+
+from vlmkit.errors import DataError
+from vlmkit.evaluate import Report, evaluate
+from vlmkit.testing.fakes import Colour, colours
+from vlmkit.types import Prediction, Problem, Sample
+
+TASK = colours()
+
+
+def make(n: int, *, first_frame: int = 1) -> list[Sample]:
+    names = itertools.islice(itertools.cycle(["red", "green", "blue", "blue"]), n)
+    return [Sample(f"s{i}", truth=Colour(name, first_frame + 20 * (i % 5))) for i, name in enumerate(names)]
+
+
+def right(samples: Iterable[Sample]) -> list[Prediction[Colour]]:
+    return [Prediction(sample.id, sample.truth) for sample in samples]
+
+
+def score(samples: list[Sample], predictions: Iterable[Prediction[Colour]], seed: int = 0) -> Report:
+    return evaluate(TASK, samples, predictions, seed=seed)
+
+
+def test_join_is_by_id_and_not_by_place() -> None:
+    samples = make(40)
+    assert score(samples, reversed(right(samples))).metrics == {"accuracy": 1.0, "near": 1.0, "score": 1.0}
+
+
+def test_a_missing_prediction_counts_as_wrong() -> None:
+    samples = make(40)
+    report = score(samples, right(samples)[10:])
+    assert report.metrics["accuracy"] == pytest.approx(30 / 40)
+    assert report.denominators == {"accuracy": 40, "near": 40}
+    assert report.missing == tuple(f"s{i}" for i in range(10))
+    assert report.failures == {"missing": 10}
+    assert any("10 samples have no prediction" in warning for warning in report.warnings)
+
+
+def test_a_prediction_without_value_counts_as_wrong_and_its_problem_is_counted() -> None:
+    samples = make(40)
+    bad = Prediction[Colour]("s0", None, (Problem("media_missing", "gone", fatal=True),))
+    report = score(samples, [bad, *right(samples)[1:]])
+    assert report.metrics["accuracy"] == pytest.approx(39 / 40)
+    assert report.failures == {"media_missing": 1}
+    assert [outcome.sample_id for outcome in report.wrong] == ["s0"]
+    assert len(report.records) == 39
+
+
+def test_a_metric_that_does_not_apply_leaves_its_own_denominator_only() -> None:
+    samples = make(40, first_frame=0)  # every fifth truth lies at frame 0, which `near` leaves out
+    report = score(samples, right(samples))
+    assert report.denominators == {"accuracy": 40, "near": 32}
+
+
+def test_an_undefined_metric_is_nan_and_does_not_spoil_the_others() -> None:
+    samples = [Sample(f"s{i}", truth=Colour("red", 0)) for i in range(40)]
+    report = score(samples, right(samples))
+    assert math.isnan(report.metrics["near"])
+    assert report.metrics["accuracy"] == 1.0
+    assert report.denominators["near"] == 0
+
+
+def test_predictions_of_unknown_ids_are_listed_and_left_out() -> None:
+    samples = make(40)
+    report = score(samples, [*right(samples), Prediction("stranger", Colour("red", 1))])
+    assert report.unknown == ("stranger",)
+    assert report.n == 40
+    assert report.metrics["accuracy"] == 1.0
+
+
+def test_samples_without_truth_are_listed_and_left_out() -> None:
+    samples = make(40)
+    report = score([*samples, Sample("blank")], right(samples))
+    assert report.unlabelled == ("blank",)
+    assert report.n == 40
+
+
+@pytest.mark.parametrize("what", ["sample", "prediction"])
+def test_an_id_that_comes_twice_is_refused_by_name(what: str) -> None:
+    samples = make(4)
+    predictions = right(samples)
+    if what == "sample":
+        samples = [*samples, samples[2]]
+    else:
+        predictions = [*predictions, predictions[2]]
+    with pytest.raises(DataError, match=rf"1 {what} ids come more than once: s2"):
+        score(samples, predictions)
+
+
+def test_no_truth_at_all_is_refused() -> None:
+    with pytest.raises(DataError, match="1 samples and no truth"):
+        score([Sample("a")], [])
+
+
+def test_fewer_than_1000_resamples_are_refused() -> None:
+    with pytest.raises(DataError, match="999"):
+        evaluate(TASK, make(4), [], resamples=999)
+
+
+def test_baselines_go_through_the_same_rows() -> None:
+    samples = make(40)
+    report = score(samples, right(samples))
+    assert set(report.baselines) == {"constant", "majority", "chance"}
+    assert report.baselines["majority"]["accuracy"] == pytest.approx(0.5)  # blue is every second one
+    assert report.baselines["constant"]["accuracy"] == pytest.approx(0.25)
+    majority = report.baselines["majority"]
+    assert majority["score"] == pytest.approx(0.5 * majority["accuracy"] + 0.5 * majority["near"])
+
+
+def test_few_samples_are_warned_about() -> None:
+    assert any("only 29 samples" in warning for warning in score(make(29), []).warnings)
+    assert not any("only" in warning for warning in score(make(30), []).warnings)
+
+
+def test_data_that_a_constant_solves_is_warned_about() -> None:
+    samples = [Sample(f"s{i}", truth=Colour("red", 50)) for i in range(40)]
+    report = score(samples, right(samples))
+    assert report.entropy_bits == 0.0
+    told = [warning for warning in report.warnings if "cannot tell a model from a constant" in warning]
+    assert any("'red'" in warning for warning in told)
+    assert any("'majority' reaches 1.0 in accuracy" in warning for warning in told)
+
+
+def test_a_model_that_is_no_better_than_a_baseline_is_told_so() -> None:
+    samples = make(40)
+    constant = [Prediction(sample.id, Colour("blue", 40)) for sample in samples]
+    report = score(samples, constant)
+    assert any(w.startswith("accuracy: the interval begins at") and "'majority'" in w for w in report.warnings)
+    assert not any(w.startswith("accuracy:") for w in score(samples, right(samples)).warnings)
+
+
+def test_same_seed_same_report() -> None:
+    samples = make(40)
+    half = right(samples)[::2]
+    assert score(samples, half, seed=3) == score(samples, half, seed=3)
+    assert score(samples, half, seed=3).baselines["chance"] != score(samples, half, seed=4).baselines["chance"]
+
+
+def test_predictions_may_come_from_a_generator() -> None:
+    samples = make(40)
+    assert score(samples, (answer for answer in right(samples))).n == 40
