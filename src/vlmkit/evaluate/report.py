@@ -38,7 +38,7 @@ class Report:
         labels: one row a label; `entropy_bits` says how much the labels vary.
         failures: how often each problem code came; `missing` counts samples without a prediction.
         missing, unknown, unlabelled: ids without a prediction, predictions without a sample, samples without truth.
-        wrong: every sample whose figures are not those of a perfect answer.
+        wrong: samples without an answer, or with a figure below half of what a perfect answer gets.
         records: the task's own JSON, one a prediction that has a value.
     """
 

@@ -89,7 +89,7 @@ def _unique(pairs: Sequence[tuple[str, V]], what: str) -> dict[str, V]:
 def _outcomes(
     scoring: Scoring[T], truths: Mapping[str, T], answers: Mapping[str, Prediction[T]]
 ) -> tuple[list[Outcome], list[Outcome]]:
-    """All outcomes, and those that a perfect answer would have beaten."""
+    """All outcomes, and those without an answer or with a figure below half of a perfect answer's."""
     outcomes, wrong = [], []
     for key, truth in truths.items():
         answer = answers.get(key)
@@ -98,9 +98,13 @@ def _outcomes(
         problems = tuple(problem.code for problem in answer.problems) if answer else ("missing",)
         outcome = Outcome(key, scoring.label(truth), label, problems, scoring.row(truth, value))
         outcomes.append(outcome)
-        if value is None or dict(outcome.metrics) != dict(scoring.row(truth, truth)):
+        if value is None or _far(outcome.metrics, scoring.row(truth, truth)):
             wrong.append(outcome)
     return outcomes, wrong
+
+
+def _far(found: Mapping[str, float | None], best: Mapping[str, float | None]) -> bool:
+    return any((found.get(name) or 0.0) < value / 2 for name, value in best.items() if value is not None)
 
 
 def _baselines(scoring: Scoring[T], truths: Mapping[str, T], seed: int) -> dict[str, dict[str, float]]:
