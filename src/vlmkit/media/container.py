@@ -30,6 +30,9 @@ class Header:
     """What the container claims, before any packet was read; `None` where it claims nothing."""
 
     duration_s: float | None
+    """Of the video stream."""
+    container_s: float | None
+    """Of all streams together; `None` where others may rightly be longer than the video."""
     rate_hz: float | None
     n_frames: int | None
     tick_s: float
@@ -70,13 +73,13 @@ def open_container(source: str | Path | bytes, name: str) -> Iterator[tuple[Inpu
 def read_header(container: InputContainer, stream: VideoStream) -> Header:
     """The claims of `container` about `stream`."""
     tick_s = float(stream.time_base) if stream.time_base else 0.0
-    duration_s = None
-    if stream.duration and tick_s:
-        duration_s = stream.duration * tick_s
-    elif container.duration:
-        duration_s = container.duration / 1e6  # AV_TIME_BASE is a microsecond
+    duration_s = stream.duration * tick_s if stream.duration and tick_s else None
+    alone = sum(other.type in ("audio", "video") for other in container.streams) == 1
+    container_s = None
+    if container.duration and (alone or duration_s is None):
+        container_s = container.duration / 1e6  # AV_TIME_BASE is a microsecond
     rate = stream.average_rate
-    return Header(duration_s, float(rate) if rate else None, stream.frames or None, tick_s)
+    return Header(duration_s, container_s, float(rate) if rate else None, stream.frames or None, tick_s)
 
 
 def _unopened(source: str | Path | bytes, name: str, kind: Kind) -> MediaError:

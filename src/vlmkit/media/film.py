@@ -79,13 +79,13 @@ class FileFilm:
         cut: whether the file ended inside a packet.
         n_packets: how many packets it really holds.
         promised_s: when the last frame ends if all packets decode.
-        n_damaged: packets and frames that did not decode cleanly when it was last read.
+        damaged: whether a packet or a frame did not decode cleanly.
     """
 
     def __init__(self, source: str | Path | bytes, name: str) -> None:
         self.name = name
         self._source = source
-        self.n_damaged = 0
+        self.damaged = False
         self._unsure = False
         with open_container(source, name) as (container, stream):
             self.header: Header = read_header(container, stream)
@@ -105,17 +105,15 @@ class FileFilm:
 
     def grab(self, positions: Sequence[int], convert: Convert) -> dict[int, NDArray[np.uint8]]:
         """See `Film`."""
-        self._unsure, damaged_before = False, self.n_damaged
+        self._unsure = False
         found = dict(self.walk(positions, convert))
         whole = self.index.group is None
-        if whole or (len(found) == len(positions) and not self._unsure and self.n_damaged == damaged_before):
+        if whole or (len(found) == len(positions) and not self._unsure and not self.damaged):
             return found
-        self.n_damaged = damaged_before
         return dict(self._walk(positions, convert, None))
 
     def reindex(self) -> None:
         """See `Film`."""
-        self.n_damaged = 0
         seen = [stamp for stamp, _ in self._decode(None)]
         if self.index.by_order:
             rate = self.header.rate_hz
@@ -149,7 +147,7 @@ class FileFilm:
         for order, frame in enumerate(self._frames(needed)):
             stamp = order if self.index.by_order else frame.pts
             if frame.is_corrupt:
-                self.n_damaged += 1
+                self.damaged = True
             elif stamp is not None:
                 yield stamp, frame
 
@@ -185,7 +183,7 @@ class FileFilm:
         except EOFError:
             return
         except (FFmpegError, ValueError, RuntimeError):
-            self.n_damaged += 1
+            self.damaged = True
             return
         yield from frames
 

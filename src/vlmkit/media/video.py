@@ -85,6 +85,8 @@ def _film(clip: Clip) -> Film:
     source = clip.source
     film = ArrayFilm(source, clip.name, clip.fps) if isinstance(source, np.ndarray) else FileFilm(source, clip.name)
     if not len(film.index):
+        if isinstance(film, FileFilm) and (film.cut or film.header.n_frames):
+            raise MediaError(clip.name, "truncated", "it stops before its first frame is whole; copy it again")
         raise MediaError(clip.name, "empty", "its video stream has no frame")
     return film
 
