@@ -193,7 +193,7 @@ def test_train_hands_everything_over_and_prints_the_folder(
     result = run("train", "colours", "--data", "d", "-o", "runs/x", "--preset", "tiny", "--max-steps", 3, "--seed", 4)
     assert (result.exit_code, result.stdout) == (0, "runs/x\n")
     assert "a training loop that prints" in result.stderr
-    assert (seen["task"], seen["max_steps"], seen["seed"], seen["stage"]) == ("colours", 3, 4, "sft")
+    assert (seen["task"], seen["max_steps"], seen["seed"], seen["preset"]) == ("colours", 3, 4, "tiny")
 
 
 def test_synth_writes_what_evaluate_reads(run: Run, head: FakeHead, tmp_path: Path) -> None:

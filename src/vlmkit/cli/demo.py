@@ -38,10 +38,9 @@ def demo(
 ) -> None:
     """Make samples, answer, and draw the result."""
     found = find_task(task or _first())
-    found.preset(preset)  # an unknown name fails here, before anything is made
+    head = open_head(found.name, preset=found.preset(preset).name, device=device)  # first: it may fail
     folder = _samples(found, out / f"{found.name}-{n}-seed-{seed}", n, seed)
     samples = list(found.read(folder))
-    head = open_head(found.name, preset=preset, device=device)
     tally, pairs = Tally(), []
     for sample, prediction in zip(samples, follow(head.predict_many(samples), n, "predict"), strict=True):
         tally.add(prediction)

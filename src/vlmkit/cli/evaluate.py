@@ -61,6 +61,7 @@ def evaluate(
         )
         answers = follow(head.predict_many(samples, batch_size), len(samples), f"evaluate {task}")
     who = str(predictions or model or f"preset {preset or found.default_preset}")
+    who += ", random weights" if weights == "random" and predictions is None else ""
     who += f" + {adapter}" if adapter else ""
     report = score(found, samples, answers, seed=seed, model=who, data=str(data))
     say(f"vlmkit: report in {report.save(out)}")

@@ -84,7 +84,8 @@ class Report:
         parts = [head, text_table(*self._figures()), text_table(*self._by_label())]
         if self.failures:
             parts.append("problems: " + ", ".join(f"{code} × {count}" for code, count in self.failures.items()))
-        parts += [f"warning: {warning}" for warning in self.warnings]
+        if self.warnings:
+            parts.append("\n".join(f"warning: {warning}" for warning in self.warnings))
         return "\n\n".join(parts)
 
     def _repr_html_(self) -> str:

@@ -129,7 +129,8 @@ def _warnings(report: Report) -> Iterable[str]:
         beaten = {name: value for name, value in rivals.items() if value >= low}
         if beaten:
             name = max(beaten, key=lambda key: beaten[key])
-            yield f"{metric}: the interval begins at {low:.3f}, and baseline {name!r} gets {beaten[name]:.3f}"
+            reached = f"which gets {beaten[name]:.3f}: the interval begins at {low:.3f}"
+            yield f"{metric} is not clearly above baseline {name!r}, {reached}"
     for what, ids in (
         ("samples have no prediction and count as wrong", report.missing),
         ("predictions belong to no sample and were left out", report.unknown),
