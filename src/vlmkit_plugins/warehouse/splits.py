@@ -1,0 +1,75 @@
+"""Who belongs to which split, and a check that nothing leaks from one into another."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations
+from pathlib import Path
+
+from vlmkit.errors import DataError, MediaError
+from vlmkit.types import Sample
+
+SPLITS: Mapping[str, frozenset[str]] = {
+    "train": frozenset({"U0101", "U0102", "U0103", "U0104", "U0105", "U0106"}),
+    "val": frozenset({"U0107"}),
+    "test": frozenset({"U0108"}),
+}
+"""The brief's subjects by split; give another mapping to `split_of` for other data."""
+
+
+def split_of(subject: str, splits: Mapping[str, frozenset[str]] = SPLITS) -> str:
+    """The split of a subject. Raises `DataError` for one that is in none, or in more than one."""
+    found = [name for name, subjects in splits.items() if subject in subjects]
+    if len(found) != 1:
+        what = "in no split" if not found else f"in {' and '.join(found)}"
+        raise DataError(f"subject {subject!r} is {what}; give a mapping that holds every subject once")
+    return found[0]
+
+
+def leak_check(splits: Mapping[str, Iterable[Sample]]) -> None:
+    """Raise `DataError` with the pairs when two splits share a film's bytes, a session, or a subject.
+
+    Films are compared by sha256 of the file (or the bytes), so that a renamed copy is found; a session by
+    `meta["subject"]` with `meta["session"]`, where both are known.
+    """
+    owners: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)  # what is shared -> split -> first sample id
+    digests: dict[Path, str] = {}
+    for split, samples in splits.items():
+        for sample in samples:
+            for mark in _marks(sample, digests):
+                owners[mark].setdefault(split, sample.id)
+    pairs = [
+        f"{kind}: {ids[a]!r} ({a}) and {ids[b]!r} ({b})"
+        for (kind, _), ids in owners.items()
+        for a, b in combinations(ids, 2)
+    ]
+    if pairs:
+        raise DataError(f"{len(pairs)} leaks between splits: " + "; ".join(pairs))
+
+
+def _marks(sample: Sample, digests: dict[Path, str]) -> Iterator[tuple[str, str]]:
+    clip = sample.media.get("video")
+    if clip is not None and isinstance(clip.source, bytes):
+        yield "same film", hashlib.sha256(clip.source).hexdigest()
+    elif clip is not None and isinstance(clip.source, str | Path):
+        path = Path(clip.source)
+        if path not in digests:
+            digests[path] = _digest(path)
+        yield "same film", digests[path]
+    subject, session = sample.meta.get("subject"), sample.meta.get("session")
+    if subject is not None:
+        yield "same subject", str(subject)
+    if subject is not None and session is not None:
+        yield "same session", f"{subject}/{session}"
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as film:
+            return hashlib.file_digest(film, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise MediaError(str(path), "missing", "no such file, so it cannot be compared between splits") from None
+    except OSError:
+        raise MediaError(str(path), "unreadable", "cannot be read, so it cannot be compared between splits") from None
