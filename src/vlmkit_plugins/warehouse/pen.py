@@ -27,17 +27,13 @@ class Pen:
         self._x = origin[0] * px
         self._y = origin[1] * px
 
-    def box(  # noqa: PLR0917 - corners and colours, in the order of every drawing library
-        self, x0: float, y0: float, x1: float, y1: float, fill: Colour, edge: Colour | None = None
-    ) -> None:
+    def box(self, x0: float, y0: float, x1: float, y1: float, fill: Colour, edge: Colour | None = None) -> None:
         """An upright rectangle; corners in any order."""
         left, right = sorted((x0, x1))
         top, bottom = sorted((y0, y1))
         self._draw.rectangle((*self._at((left, top)), *self._at((right, bottom))), fill=fill, outline=edge)
 
-    def oval(  # noqa: PLR0917 - as above
-        self, x: float, y: float, rx: float, ry: float, fill: Colour, edge: Colour | None = None
-    ) -> None:
+    def oval(self, x: float, y: float, rx: float, ry: float, fill: Colour, edge: Colour | None = None) -> None:
         """An ellipse by centre and half-axes."""
         self._draw.ellipse((*self._at((x - rx, y - ry)), *self._at((x + rx, y + ry))), fill=fill, outline=edge)
 

@@ -80,7 +80,7 @@ def _table(title: str, rows: Sequence[tuple[Storage, int, Use]]) -> Iterator[str
 def _about_brief(a: Architecture, load: Load) -> Iterator[str]:
     ours = training(a, "nf4", replace(load, batch=2), RANKS[0])
     yield f"the brief's formula: 2.0 + 0.3 + 0.4 x (8 x 256 x 2 x 1536 x 2 B) / 10^9 = {brief_gb():.3f} GB"
-    yield f"this plan for the same case (NF4, batch 2, r={RANKS[0]}): {ours.total / 1e9:.3f} GB; what the formula misses:"
+    yield f"this plan for that case (NF4, batch 2, r={RANKS[0]}): {ours.total / 1e9:.3f} GB; what the formula misses:"
     yield (
         f"  - weights: 2.0 GB is no size of Qwen2.5-VL; with 4-bit matrices this one takes {ours.weights / 1e9:.2f}, "
         "for embedding, head, norms and biases stay 16-bit"
