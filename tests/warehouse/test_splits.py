@@ -42,6 +42,7 @@ def test_sessions_and_subjects_must_not_be_shared() -> None:
         leak_check({"train": [train], "test": [sample("b", b"2", subject="U0101", session="S1")]})
     with pytest.raises(DataError, match="1 leaks"):
         leak_check({"train": [train], "test": [sample("b", b"2", subject="U0101", session="S2")]})
+    leak_check({"train": [train], "test": [sample("b", b"2", subject="U0101", session="S2")]}, by_subject=False)
     leak_check({"train": [train], "test": [sample("b", b"2", subject="U0102", session="S1")]})
 
 

@@ -28,8 +28,8 @@ def split_of(subject: str, splits: Mapping[str, frozenset[str]] = SPLITS) -> str
     return found[0]
 
 
-def leak_check(splits: Mapping[str, Iterable[Sample]]) -> None:
-    """Raise `DataError` with the pairs when two splits share a film's bytes, a session, or a subject.
+def leak_check(splits: Mapping[str, Iterable[Sample]], by_subject: bool = True) -> None:
+    """Raise `DataError` with the pairs when two splits share a film's bytes, a session, or (`by_subject`) a subject.
 
     Films are compared by sha256 of the file (or the bytes), so that a renamed copy is found; a session by
     `meta["subject"]` with `meta["session"]`, where both are known.
@@ -38,7 +38,7 @@ def leak_check(splits: Mapping[str, Iterable[Sample]]) -> None:
     digests: dict[Path, str] = {}
     for split, samples in splits.items():
         for sample in samples:
-            for mark in _marks(sample, digests):
+            for mark in _marks(sample, digests, by_subject):
                 owners[mark].setdefault(split, sample.id)
     pairs = [
         f"{kind}: {ids[a]!r} ({a}) and {ids[b]!r} ({b})"
@@ -49,7 +49,7 @@ def leak_check(splits: Mapping[str, Iterable[Sample]]) -> None:
         raise DataError(f"{len(pairs)} leaks between splits: " + "; ".join(pairs))
 
 
-def _marks(sample: Sample, digests: dict[Path, str]) -> Iterator[tuple[str, str]]:
+def _marks(sample: Sample, digests: dict[Path, str], by_subject: bool) -> Iterator[tuple[str, str]]:
     clip = sample.media.get("video")
     if clip is not None and isinstance(clip.source, bytes):
         yield "same film", hashlib.sha256(clip.source).hexdigest()
@@ -59,7 +59,7 @@ def _marks(sample: Sample, digests: dict[Path, str]) -> Iterator[tuple[str, str]
             digests[path] = _digest(path)
         yield "same film", digests[path]
     subject, session = sample.meta.get("subject"), sample.meta.get("session")
-    if subject is not None:
+    if by_subject and subject is not None:
         yield "same subject", str(subject)
     if subject is not None and session is not None:
         yield "same session", f"{subject}/{session}"
