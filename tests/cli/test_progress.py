@@ -18,19 +18,19 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def stderr(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
-    """In place of the real one; after `capsys`, which would replace it again."""
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """In place of stderr. No fixture: pytest puts its own stderr back when a test begins."""
+    stderr = Terminal()
+    monkeypatch.setattr(sys, "stderr", stderr)
     monkeypatch.setenv("TERM", "xterm")
-    return terminal
+    return stderr
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 50])
 def test_items_pass_through_whole_and_results_stay_on_stdout(
-    stderr: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], n: int
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], n: int
 ) -> None:
+    stderr = terminal(monkeypatch)
     monkeypatch.setattr(progress, "PATIENCE_S", -1.0)
     seen = []
     for item in follow(iter(range(n)), n, "counting"):
@@ -41,12 +41,14 @@ def test_items_pass_through_whole_and_results_stay_on_stdout(
     assert ("counting" in stderr.getvalue()) is (n > 1)
 
 
-def test_what_is_quick_shows_nothing(stderr: Terminal) -> None:
+def test_what_is_quick_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    stderr = terminal(monkeypatch)
     assert list(follow(range(5), 5, "counting")) == list(range(5))
     assert stderr.getvalue() == ""
 
 
-def test_hidden_or_no_terminal_shows_nothing(monkeypatch: pytest.MonkeyPatch, stderr: Terminal) -> None:
+def test_hidden_or_no_terminal_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    stderr = terminal(monkeypatch)
     monkeypatch.setattr(progress, "PATIENCE_S", -1.0)
     assert list(follow(range(5), 5, "counting", hidden=True)) == list(range(5))
     assert stderr.getvalue() == ""

@@ -11,7 +11,7 @@ Combine = Callable[[Mapping[str, float]], Mapping[str, float]]
 Rows = Sequence[Mapping[str, float | None]]
 
 LEVEL = 0.95
-_CELLS = 4_000_000  # weights held at once: about 32 MB, whatever the number of samples
+_CELLS = 4_000_000  # weights held at once: about 100 MB with what they are counted from, whatever the number of samples
 
 
 class Table:
@@ -49,8 +49,8 @@ class Table:
         chunk = max(1, _CELLS // n)
         drawn: dict[str, list[float]] = {}
         for start in range(0, resamples, chunk):
-            weights = generator.multinomial(n, np.full(n, 1 / n), size=min(chunk, resamples - start))
-            for row in self._weighted(weights.astype(np.float64)):
+            weights = _weights(generator, min(chunk, resamples - start), n)
+            for row in self._weighted(weights):
                 for name, value in self._combined(row).items():
                     drawn.setdefault(name, []).append(value)
         return {name: _percentiles(np.array(values)) for name, values in drawn.items()}
@@ -65,6 +65,12 @@ class Table:
     def _combined(self, row: NDArray[np.float64]) -> dict[str, float]:
         means = {name: float(value) for name, value in zip(self.names, row, strict=True)}
         return means | {name: float(value) for name, value in self._combine(means).items()}
+
+
+def _weights(generator: np.random.Generator, r: int, n: int) -> NDArray[np.float64]:
+    """How often each of `n` samples is drawn in each of `r` resamples; one count over all, each in its own range."""
+    drawn = generator.integers(n, size=(r, n)) + n * np.arange(r)[:, None]
+    return np.bincount(drawn.ravel(), minlength=r * n).reshape(r, n).astype(np.float64)
 
 
 def _number(value: float | None) -> float:
