@@ -229,3 +229,26 @@ def test_record_is_json(run: Run, head: FakeHead, film: Path) -> None:
 
     head.enqueue(Colour("red", 2))
     assert json.loads(run("predict", "colours", "--video", film, "--format", "record").stdout)["sample_id"] == "film"
+
+
+def test_adapter_check_says_whether_it_fits(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from vlmkit.llms import lora
+
+    class Verdict:
+        def __init__(self, ok: bool) -> None:
+            self.ok = ok
+
+        def __str__(self) -> str:
+            return "12 of 12 keys match" if self.ok else "0 of 12 keys match"
+
+    seen = []
+
+    def check(folder: Path, base: str) -> Verdict:
+        seen.append((folder, base))
+        return Verdict(base == "right")
+
+    monkeypatch.setattr(lora, "check_adapter", check)
+    good, bad = (run("adapter", "check", tmp_path, "--base", base) for base in ("right", "wrong"))
+    assert (good.exit_code, good.stdout) == (0, "12 of 12 keys match\n")
+    assert (bad.exit_code, bad.stdout) == (3, "0 of 12 keys match\n")
+    assert seen == [(tmp_path, "right"), (tmp_path, "wrong")]

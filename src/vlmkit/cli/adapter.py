@@ -22,7 +22,7 @@ def check(
 
     Reads only headers and configuration, and fails unless every key of the adapter has its place in the base.
     """
-    from vlmkit.llms.adapter_check import check_adapter
+    from vlmkit.llms.lora import check_adapter
 
     report = check_adapter(folder, base)
     typer.echo(str(report))

@@ -19,7 +19,7 @@ def train(
     preset: options.Preset = None,
     model: options.Model = None,
     weights: options.WeightsKind = "pretrained",
-    stage: Annotated[str, typer.Option("--stage", help="Which part of the training.")] = "sft",
+    stage: Annotated[str | None, typer.Option("--stage", help="One stage, by name or kind; all when left out.")] = None,
     seed: options.Seed = 0,
     max_steps: Annotated[int | None, typer.Option("--max-steps", min=1, help="Stop after so many steps.")] = None,
 ) -> None:
