@@ -45,7 +45,7 @@ _HOMES = {
     "Sound": "vlmkit.types",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:

@@ -105,6 +105,15 @@ class Head(Generic[T]):
             dtype=torch.float16 if half else None,
         )
 
+    def merge_adapter(self) -> float:
+        """Merge the LoRA weights into the base; returns the part of their effect that rounding lost.
+
+        Raises `AdapterError`, and leaves the head as it was, where merged and unmerged logits do not agree.
+        """
+        if self.model.backbone is None:
+            raise VlmkitError("this model takes no LoRA adapter")
+        return self.model.backbone.merge_adapter()
+
     def _ready(self, pool: ThreadPoolExecutor, rest: Iterator[Sample], n: int) -> list[Any]:
         batch = list(islice(rest, n))
         for sample in batch:
@@ -205,7 +214,11 @@ def _provenance(
         "weights": options.weights,
         "synthetic": synthetic,
         "checkpoint": found.directory.name if found else None,
-        "base": found.about["base"] if found else {"id": backbone.base, "revision": backbone.revision} if backbone else None,
+        "base": found.about["base"]
+        if found
+        else {"id": backbone.base, "revision": backbone.revision}
+        if backbone
+        else None,
         "adapted_modules": len(reached),
         "specs": checkpoints.specs_of(model),
         "hashes": checkpoints.contract(task),

@@ -11,9 +11,22 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from vlmkit.errors import MediaError, WiringError
+from vlmkit.errors import BudgetError, MediaError, WiringError
 from vlmkit.protocols import ROLES, Decoder, Encoder, LanguageModel, Projector, Role
-from vlmkit.types import Batch, Constraint, Inputs, Limits, Modality, Prediction, Problem, Prompt, Sample, Tokens
+from vlmkit.types import (
+    Batch,
+    Constraint,
+    Features,
+    Generation,
+    Inputs,
+    Limits,
+    Modality,
+    Prediction,
+    Problem,
+    Prompt,
+    Sample,
+    Tokens,
+)
 
 T = TypeVar("T")
 
@@ -21,8 +34,15 @@ T = TypeVar("T")
 class Backbone(Protocol):
     """The weights behind the views: how they are written, and how an adapter joins them."""
 
-    base: str | None
-    revision: str | None
+    @property
+    def base(self) -> str | None:
+        """Hub id or directory that the weights came from; None for weights made here."""
+        ...
+
+    @property
+    def revision(self) -> str | None:
+        """Commit of the base on the hub, where it was named."""
+        ...
 
     def save(self, directory: Path, dtype: torch.dtype | None = None) -> None:
         """Write everything but adapters, in the layout of the library that the weights belong to."""
@@ -34,6 +54,10 @@ class Backbone(Protocol):
 
     def load_adapter(self, directory: Path) -> tuple[str, ...]:
         """Load a PEFT directory, strictly; returns the names of the modules that it reached."""
+        ...
+
+    def merge_adapter(self) -> float:
+        """Add the LoRA weights to the base, or refuse; returns the part of their effect that rounding lost."""
         ...
 
     def save_adapter(self, directory: Path, provenance: Mapping[str, Any]) -> None:
@@ -68,7 +92,10 @@ class Model(Generic[T]):
         requires: modalities without which a sample cannot be answered.
         backbone: what saves the weights and takes LoRA adapters; a model without one cannot be saved.
 
-    Raises `WiringError` for widths, slots or readers that do not fit.
+        limits: default budget of a reply; by default what the longest legal one needs.
+
+    Raises `WiringError` for widths, slots or readers that do not fit, `BudgetError` for a budget below the schema's
+    minimum.
     """
 
     def __init__(
@@ -81,6 +108,7 @@ class Model(Generic[T]):
         prompt: Callable[[Sample], Prompt] | None,
         requires: frozenset[Modality] = frozenset(),
         backbone: Backbone | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.encoders = tuple(encoders)
         self.projector = projector
@@ -92,7 +120,12 @@ class Model(Generic[T]):
         self._check()
         probe = decoder.constraint(Sample("probe")) if llm is not None else None
         # A token is at least one byte, and one more place is for the end token: no legal reply is cut.
-        self.limits = Limits(probe.longest + 1 if probe else 256)
+        self.limits = limits or Limits(probe.longest + 1 if probe else 256)
+        if probe and self.limits.max_new_tokens < probe.minimum:
+            raise BudgetError(
+                f"max_new_tokens={self.limits.max_new_tokens} cannot hold a reply of this schema: {probe.minimum} is "
+                f"the least at which a cut reply can be closed, {probe.longest + 1} never cuts one"
+            )
 
     def _check(self) -> None:
         readers: dict[Modality, Encoder] = {}
@@ -193,14 +226,16 @@ class Model(Generic[T]):
     def tokens(self, batch: Sequence[Prepared]) -> dict[Modality, Tokens]:
         """Rows of a batch in the width of the language model."""
         samples = tuple(one.sample for one in batch)
-        features = {}
+        features: dict[Modality, Features] = {}
         for index, encoder in enumerate(self.encoders):
             features |= encoder.encode(Batch(samples, tuple(one.inputs[index] for one in batch)))
         if self.projector is None:
             return {}
         return self.projector.project(features)
 
-    def loss(self, batch: Sequence[Prepared], tokens: Mapping[Modality, Tokens] | None = None, **options: Any) -> Tensor:
+    def loss(
+        self, batch: Sequence[Prepared], tokens: Mapping[Modality, Tokens] | None = None, **options: Any
+    ) -> Tensor:
         """Mean loss of the true answers. `tokens` may be given when encoders are frozen and their rows kept."""
         if self.llm is None or self._prompt is None:
             raise WiringError("a model without an llm has no generative loss")
@@ -216,34 +251,34 @@ class Model(Generic[T]):
     def answer(self, batch: Sequence[Prepared], limits: Limits | None = None) -> list[Prediction[T]]:
         """Predictions for samples that are prepared already, in one batch of the language model."""
         good = [one for one in batch if one.usable]
-        answers = iter(self._generate(good, limits or self.limits) if good else ())
+        answers = iter(self._answer(good, limits or self.limits) if good else ())
         return [
             next(answers) if one.usable else Prediction(one.sample.id, None, one.problems, used=()) for one in batch
         ]
 
-    def _generate(self, batch: Sequence[Prepared], limits: Limits) -> list[Prediction[T]]:
-        if self.llm is None or self._prompt is None:
-            raise WiringError("decoders that read tokens are not wired to predict yet: no head of this kind exists")
+    def _answer(self, batch: Sequence[Prepared], limits: Limits) -> list[Prediction[T]]:
         start = time.perf_counter()
         with torch.inference_mode():
             tokens = self.tokens(batch)
         encoded = time.perf_counter()
         samples = [_with_facts(one) for one in batch]
+        evidence = self._generate(samples, tokens, limits) if self.decoder.reads == "generation" else _rows(tokens)
+        seconds = {"encode": (encoded - start) / len(batch), "generate": (time.perf_counter() - encoded) / len(batch)}
+        answers = []
+        for index, (one, sample, seen) in enumerate(zip(batch, samples, evidence, strict=True)):
+            found = self.decoder.decode(seen, sample)
+            problems = one.problems + found.problems
+            timing = {"prepare": one.seconds, **seconds}
+            answers.append(replace(found, problems=problems, used=_used(sample, tokens, index), timing_s=timing))
+        return answers
+
+    def _generate(
+        self, samples: Sequence[Sample], tokens: Mapping[Modality, Tokens], limits: Limits
+    ) -> Sequence[Generation]:
+        if self.llm is None or self._prompt is None:
+            raise WiringError("a decoder that reads generations needs an llm and a prompt")
         constraints: list[Constraint | None] = [self.decoder.constraint(sample) for sample in samples]
-        replies = self.llm.generate([self._prompt(s) for s in samples], tokens, constraints, limits)
-        seconds = {
-            "encode": (encoded - start) / len(batch),
-            "generate": (time.perf_counter() - encoded) / len(batch),
-        }
-        return [
-            replace(
-                found := self.decoder.decode(reply, sample),
-                problems=one.problems + found.problems,
-                used=_used(sample, tokens, index),
-                timing_s={"prepare": one.seconds, **seconds},
-            )
-            for index, (one, sample, reply) in enumerate(zip(batch, samples, replies, strict=True))
-        ]
+        return self.llm.generate([self._prompt(s) for s in samples], tokens, constraints, limits)
 
 
 def _with_facts(one: Prepared) -> Sample:
@@ -257,3 +292,9 @@ def _with_facts(one: Prepared) -> Sample:
 def _used(sample: Sample, tokens: Mapping[Modality, Tokens], index: int) -> tuple[Modality, ...]:
     seen: list[Modality] = [modality for modality, rows in tokens.items() if rows.lengths[index]]
     return tuple(seen) + (("text",) if sample.text else ())
+
+
+def _rows(tokens: Mapping[Modality, Tokens]) -> list[dict[Modality, Tensor]]:
+    """Each sample's own rows, for decoders that read them without a language model."""
+    parts = {modality: rows.values.split(list(rows.lengths)) for modality, rows in tokens.items()}
+    return [dict(zip(parts, rows, strict=True)) for rows in zip(*parts.values(), strict=True)]

@@ -16,7 +16,7 @@ import torch
 from vlmkit.encoders.hf import HfVision
 from vlmkit.errors import CheckpointError, WiringError
 from vlmkit.llms.causal import CausalVlm
-from vlmkit.llms.lora import LoraSpec, add_lora, load_adapter, role_prefixes, save_adapter
+from vlmkit.llms.lora import LoraSpec, add_lora, load_adapter, merge_adapter, role_prefixes, save_adapter
 from vlmkit.media.spec import ImageSpec, VideoSpec
 from vlmkit.placement import Placement
 from vlmkit.projectors.identity import Identity
@@ -54,7 +54,13 @@ class Native:
 
     def load_adapter(self, directory: Path) -> tuple[str, ...]:
         """A PEFT directory, strictly: every key has to reach a module, and the base has to be the recorded one."""
-        return load_adapter(self.hf, directory, base=self.base, revision=self.revision).matched
+        return load_adapter(self.hf, directory, base=self.base, revision=self.revision).modules
+
+    def merge_adapter(self) -> float:
+        """Into the base, proved on the logits of random text; raises `AdapterError` where they differ."""
+        noise = torch.Generator().manual_seed(0)
+        ids = torch.randint(len(self.processor.tokenizer), (4, 32), generator=noise).to(self.hf.device)
+        return merge_adapter(self.hf, lambda: self.hf(input_ids=ids).logits).lost
 
     def save_adapter(self, directory: Path, provenance: Mapping[str, Any]) -> None:
         """The LoRA weights as a PEFT directory that names its base."""
@@ -73,7 +79,9 @@ def views(
     """Three views on a model that is already in memory. Raises `WiringError` for a class that was never tested."""
     family = hf.config.model_type
     if family not in FAMILIES:
-        raise WiringError(f"cannot view a {family!r} model as encoder, projector and llm; tested: {', '.join(FAMILIES)}")
+        raise WiringError(
+            f"cannot view a {family!r} model as encoder, projector and llm; tested: {', '.join(FAMILIES)}"
+        )
     encoder = HfVision(hf, processor, video=video, image=image)
     projector = Identity(encoder.modalities, encoder.dim)
     return Native(hf, processor, encoder, projector, CausalVlm(hf, processor), base, revision)

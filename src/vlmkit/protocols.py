@@ -103,6 +103,9 @@ class Decoder(Protocol[T]):
         """The training target. `decode(encode(x)) == x`, always."""
         ...
 
-    def decode(self, evidence: Generation, sample: Sample) -> Prediction[T]:
-        """Total: any text gives a value or a fatal `Problem`, never an exception."""
+    def decode(self, evidence: Any, sample: Sample) -> Prediction[T]:
+        """Total: any evidence gives a value or a fatal `Problem`, never an exception.
+
+        `evidence` is what `reads` says: a `Generation`, or the sample's own rows `{modality: [n, d]}`.
+        """
         ...

@@ -38,7 +38,7 @@ class BuildOptions:
     """How a preset is put on this machine. The same names as the flags of the command line."""
 
     weights: Weights = "pretrained"
-    checkpoint: Path | None = None
+    checkpoint: Path | str | None = None
     specs: Mapping[str, Any] | None = None  # preprocessing read from the checkpoint, to be replayed
     engine: Engine = "local"
     device: str = "auto"
@@ -88,7 +88,7 @@ class Task(Generic[T]):
     default_preset: str
     prompt: Callable[[Sample], Prompt]
     decoder: Callable[[], Decoder[T]]
-    build: Callable[[str, BuildOptions], Model]
+    build: Callable[[str, BuildOptions], Model[T]]
     stages: Callable[[str], Sequence[Stage]]
     read: Callable[[Path], Iterable[Sample]]
     synth: Callable[[Path, int, int, int], None]

@@ -84,7 +84,9 @@ class HfVision:
 
     def _encode(self, modality: Modality, inputs: Sequence[Inputs]) -> Features:
         present = [one for one in inputs if _GRID[modality] in one]
-        rows = [int(one[_GRID[modality]].prod(-1).sum()) // self._merge if _GRID[modality] in one else 0 for one in inputs]
+        rows = [
+            int(one[_GRID[modality]].prod(-1).sum()) // self._merge if _GRID[modality] in one else 0 for one in inputs
+        ]
         weight = next(self.module.parameters())
         if not present:
             return Features(weight.new_zeros(0, self.dim), tuple(rows))

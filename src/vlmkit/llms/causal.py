@@ -162,7 +162,7 @@ def _sampling(temperature: float) -> dict[str, Any]:
     return {"do_sample": True, "temperature": temperature, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0}
 
 
-class _LogProbs(LogitsProcessor):  # type: ignore[misc]  # transformers ships no types for it
+class _LogProbs(LogitsProcessor):
     """Keeps the log-probability of each chosen token, one step of scores at a time instead of all of them."""
 
     def __init__(self) -> None:

@@ -67,13 +67,16 @@ class ChatRenderer:
     def kinds(self, input_ids: Tensor) -> Tensor:
         """0 text, 1 image, 2 video a token: what M-RoPE counts by."""
         image, video = input_ids == self._slot_id["image"], input_ids == self._slot_id["video"]
-        return image.long() + 2 * video.long()
+        kinds: Tensor = image.long() + 2 * video.long()
+        return kinds
 
     def _widened(self, modality: Modality, rows: Tokens) -> Any:
         if rows.grid is None:
             return iter(())
         if modality == "image":
-            made = [self._processor.replace_image_token({"image_grid_thw": rows.grid}, i) for i in range(len(rows.grid))]
+            made = [
+                self._processor.replace_image_token({"image_grid_thw": rows.grid}, i) for i in range(len(rows.grid))
+            ]
         else:
             made = [
                 self._processor.replace_video_token({"video_grid_thw": rows.grid, "video_metadata": clocks}, i)

@@ -38,12 +38,9 @@ class Grammars:
     """
 
     def __init__(self, tokenizer: Any, eos_ids: Sequence[int]) -> None:
-        backend = getattr(tokenizer, "backend_tokenizer", None)
-        if backend is None:
-            raise WiringError(f"{type(tokenizer).__name__} is not a fast tokenizer; load it from a tokenizer.json")
         if not eos_ids:
             raise WiringError("a constrained reply has to end: give at least one end-of-sequence id")
-        backend = copy(backend)
+        backend = copy(_backend(tokenizer))
         backend.no_padding()
         backend.no_truncation()
         with _as_wiring_error("this tokenizer cannot drive a grammar: llguidance refuses its vocabulary"):
@@ -75,12 +72,20 @@ class Grammars:
         return matcher
 
 
+def _backend(tokenizer: Any) -> Any:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise WiringError(f"{type(tokenizer).__name__} is not a fast tokenizer; load it from a tokenizer.json")
+    return backend
+
+
 _GRAMMARS: WeakKeyDictionary[Any, dict[tuple[int, ...], Grammars]] = WeakKeyDictionary()
 _GRAMMARS_LOCK = threading.Lock()
 
 
 def grammars_of(tokenizer: Any, eos_ids: Sequence[int]) -> Grammars:
     """One shared `Grammars` for a tokenizer and its ends, as long as the tokenizer lives and does not grow."""
+    _backend(tokenizer)
     with _GRAMMARS_LOCK:
         known = _GRAMMARS.setdefault(tokenizer, {})
         key = (len(tokenizer), *eos_ids)
@@ -123,7 +128,8 @@ class GrammarProcessor(LogitsProcessor):
             return scores
         self._consume(input_ids)
         self._fill()
-        allowed = _unpacked(self._mask, scores)
+        here, n = scores.device.type == "cpu", scores.shape[1]
+        allowed = unpack_here(self._mask, n) if here else unpack_there(self._mask, n, scores.device)
         allowed[self._free] = True
         return scores.masked_fill_(~allowed, -torch.inf)
 
@@ -170,15 +176,15 @@ class GrammarProcessor(LogitsProcessor):
                 raise WiringError(f"row {row}: llguidance failed: {matcher.get_error().splitlines()[0]}")
 
 
-def _unpacked(mask: Any, scores: Tensor) -> Tensor:
-    """Packed bits `[b, v / 32]` to booleans `[b, v]` on the scores' device; bits beyond the mask are off."""
-    n = scores.shape[1]
-    if scores.device.type == "cpu":
-        bits = np.unpackbits(mask.view(np.uint8), axis=1, count=n, bitorder="little")
-        return torch.from_numpy(bits.view(np.bool_))
-    # Elsewhere the packed words travel, a 32nd of the bytes.
-    words = torch.from_numpy(mask).to(scores.device)
-    shifts = torch.arange(32, device=scores.device, dtype=torch.int32)
+def unpack_here(mask: Any, n: int) -> Tensor:
+    """Packed words `[b, v / 32]` in memory to booleans `[b, n]`; bits beyond the mask are off."""
+    return torch.from_numpy(np.unpackbits(mask.view(np.uint8), axis=1, count=n, bitorder="little").view(np.bool_))
+
+
+def unpack_there(mask: Any, n: int, device: torch.device) -> Tensor:
+    """The same on another device: the packed words travel, a 32nd of the booleans' bits."""
+    words = torch.from_numpy(mask).to(device)
+    shifts = torch.arange(32, device=device, dtype=torch.int32)
     known = ((words.unsqueeze(-1) >> shifts) & 1).bool().flatten(1)[:, :n]
     return torch.nn.functional.pad(known, (0, n - known.shape[1]))
 

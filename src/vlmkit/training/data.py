@@ -54,7 +54,9 @@ def prepare(model: Model[Any], samples: Sequence[Sample], workers: int = 2) -> t
     bad = {p.sample.id: "; ".join(x.message for x in p.problems if x.fatal) for p in prepared if not p.usable}
     good = [one for one in prepared if one.usable]
     if not good:
-        raise DataError(f"none of {len(samples)} samples can be used; the first: {next(iter(bad.values()), 'none given')}")
+        raise DataError(
+            f"none of {len(samples)} samples can be used; the first: {next(iter(bad.values()), 'none given')}"
+        )
     return Rows(good), bad
 
 
@@ -106,7 +108,5 @@ def _cat(parts: Sequence[Tokens]) -> Tokens:
 
 
 def _halved(one: Prepared) -> Prepared:
-    inputs = tuple(
-        {k: v.half() if k.startswith("pixel_values") else v for k, v in made.items()} for made in one.inputs
-    )
+    inputs = tuple({k: v.half() if k.startswith("pixel_values") else v for k, v in made.items()} for made in one.inputs)
     return replace(one, inputs=inputs)

@@ -37,9 +37,7 @@ class SftLearner(Learner):
         super().__init__(model, stage)
         self._options = loss_options
 
-    def forward(
-        self, batch: Sequence[Prepared], tokens: Mapping[Modality, Tokens] | None = None
-    ) -> dict[str, Tensor]:
+    def forward(self, batch: Sequence[Prepared], tokens: Mapping[Modality, Tokens] | None = None) -> dict[str, Tensor]:
         """Mean loss of the answers' tokens."""
         return {"loss": self.model.loss(batch, tokens, **self._options)}
 
@@ -58,9 +56,7 @@ class ProbeLearner(Learner):
         self._number = {label: number for number, label in enumerate(labels)}
         self.probe = nn.Linear(model.projector.out_dim, len(labels))
 
-    def forward(
-        self, batch: Sequence[Prepared], tokens: Mapping[Modality, Tokens] | None = None
-    ) -> dict[str, Tensor]:
+    def forward(self, batch: Sequence[Prepared], tokens: Mapping[Modality, Tokens] | None = None) -> dict[str, Tensor]:
         """Mean cross-entropy over the time steps whose class is known; `hits` is the share answered rightly."""
         rows = (self.model.tokens(batch) if tokens is None else tokens)["video"]
         if rows.times_s is None or rows.grid is None:

@@ -34,7 +34,9 @@ class StageLog:
         return asdict(self)
 
 
-def run_stage(model: Model[Any], rows: Rows, stage: Stage, folder: Path, *, seed: int, max_steps: int | None) -> StageLog:
+def run_stage(
+    model: Model[Any], rows: Rows, stage: Stage, folder: Path, *, seed: int, max_steps: int | None
+) -> StageLog:
     """Train one stage in place and leave the model in eval mode."""
     trained = model.train_roles(stage.roles)
     frozen_sight = not {"encoder", "projector"} & set(stage.roles)
@@ -54,7 +56,7 @@ def run_stage(model: Model[Any], rows: Rows, stage: Stage, folder: Path, *, seed
     return StageLog(stage.name, trained, done.global_step, done.metrics["train_runtime"], losses)
 
 
-class _Trainer(Trainer):  # type: ignore[misc]  # transformers ships no types for it
+class _Trainer(Trainer):
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """AdamW with a learning rate a role; no decay on vectors."""
         learner: Learner = self.model
@@ -80,11 +82,16 @@ def _learner(model: Model[Any], rows: Rows, stage: Stage) -> Learner:
 
 def _labels(rows: Rows, stage: Stage) -> list[str]:
     found: set[str] = set()
-    for one in rows.prepared:
-        for made in one.inputs:
-            for time in made["times_s"].tolist() if stage.label_at and "times_s" in made else ():
-                label = stage.label_at(one.sample, time)
-                found |= {label} if label is not None else set()
+    moments = (
+        (one.sample, time)
+        for one in rows.prepared
+        for made in one.inputs
+        if "times_s" in made
+        for time in made["times_s"].tolist()
+    )
+    for sample, time in moments:
+        label = stage.label_at(sample, time) if stage.label_at is not None else None
+        found |= {label} if label is not None else set()
     if not found:
         raise DataError(f"stage {stage.name!r}: no sample says what happens at a moment (meta 'timeline')")
     return sorted(found)

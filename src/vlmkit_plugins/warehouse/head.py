@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmkit.decoders.json import JsonDecoder
@@ -50,8 +50,10 @@ def rules(value: OperationSpan, sample: Sample) -> tuple[Problem, ...]:
 @cache
 def presets() -> Mapping[str, Preset]:
     """What can be loaded by name (presets.json)."""
-    rows: dict[str, dict[str, Any]] = json.loads(resources.files(__package__).joinpath("presets.json").read_text("utf-8"))
-    return {name: Preset(name=name, **row) for name, row in rows.items()}
+    here = Path(__file__).parent
+    rows: dict[str, dict[str, Any]] = json.loads((here / "presets.json").read_text(encoding="utf-8"))
+    shipped = {name: here / name for name, row in rows.items() if row.get("synthetic")}
+    return {name: Preset(name=name, checkpoint=shipped.get(name), **row) for name, row in rows.items()}
 
 
 def build(preset: str, options: BuildOptions) -> Model[OperationSpan]:

@@ -11,7 +11,7 @@ from vlmkit.llms.lora.base import BaseLayout, base_layout
 from vlmkit.llms.lora.compare import compare
 from vlmkit.llms.lora.files import AdapterFiles, read_adapter
 from vlmkit.llms.lora.identity import mismatch
-from vlmkit.llms.lora.names import ENGINES, Engine, vllm_knows, vllm_name
+from vlmkit.llms.lora.names import ENGINES, Engine, vllm_adapts_head, vllm_knows, vllm_name
 from vlmkit.llms.lora.spec import role_of
 from vlmkit.protocols import Role
 
@@ -28,6 +28,7 @@ class AdapterReport:
     Attributes:
         matched: key in the file → module of the base.
         unmatched: key in the file → the nearest module of the base, or None.
+        rank: the largest.
         roles: how many layers of each role it adapts.
         problems: by engine, one sentence each; no entry for an engine whose names we do not know.
         notes: what to set when serving it, and what could not be told.
@@ -87,12 +88,12 @@ def check_adapter(
     reached = {key: name for name, keys in found.modules.items() for key in keys}
     notes = _base_notes(files, str(base), revision)
     if "vllm" in engines:
-        notes += _vllm_notes(files.config.r, roles["encoder"], layout.architecture)
+        notes += _vllm_notes(files.config.largest_rank, roles["encoder"], layout.architecture)
     return AdapterReport(
         directory=directory,
         base=str(base),
         architecture=layout.architecture,
-        rank=files.config.r,
+        rank=files.config.largest_rank,
         matched=reached,
         unmatched={key: found.unmatched.get(key) for key in files.infos if key not in reached},
         roles=dict(roles),
@@ -102,7 +103,6 @@ def check_adapter(
 
 
 def _vllm_problems(files: AdapterFiles, layout: BaseLayout) -> list[str]:
-    config = files.config
     served = {vllm_name(name, layout.architecture) for name, shape in layout.shapes.items() if shape}
     silent = [spoken for spoken in files.tensors if vllm_name(spoken, layout.architecture) not in served]
     problems = []
@@ -111,9 +111,9 @@ def _vllm_problems(files: AdapterFiles, layout: BaseLayout) -> list[str]:
             f"{len(silent)} layers are called what vLLM does not know, first {silent[0]!r}, there "
             f"{vllm_name(silent[0], layout.architecture)!r}: it would load the adapter and silently leave them out"
         )
-    problems += [f"vLLM takes plain LoRA only: {setting}" for setting in config.beyond]
-    if config.rank_pattern or config.alpha_pattern:
-        problems.append("vLLM reads one r and one lora_alpha: rank_pattern and alpha_pattern would be ignored")
+    problems += [f"vLLM takes plain LoRA only: {setting}" for setting in files.config.beyond]
+    if not vllm_adapts_head(layout.architecture) and "lm_head" in files.tensors:
+        problems.append(f"vLLM refuses an adapter on lm_head for {layout.architecture}")
     return problems
 
 

@@ -60,6 +60,11 @@ class AdapterConfig(BaseModel):
     revision: str | None = None
 
     @property
+    def largest_rank(self) -> int:
+        """Over all layers."""
+        return max([self.r, *(self.rank_pattern or {}).values()])
+
+    @property
     def beyond(self) -> tuple[str, ...]:
         """Settings that go further than a plain LoRA, which is all that vlmkit opens."""
         found = [name for name in _BEYOND if (self.model_extra or {}).get(name)]

@@ -67,6 +67,11 @@ def vllm_knows(architecture: str) -> bool:
     return architecture in _VLLM
 
 
+def vllm_adapts_head(architecture: str) -> bool:
+    """Whether this class lets an adapter reach `lm_head`: those on Qwen2 declare no `embedding_modules`."""
+    return architecture not in {_QWEN2_5_VL, "Qwen2ForCausalLM"}
+
+
 def vllm_name(spoken: str, architecture: str) -> str:
     """What vLLM makes of a module name."""
     name = f"{spoken}."

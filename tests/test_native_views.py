@@ -1,0 +1,158 @@
+"""The three views of one native model give what plain `transformers` gives on the same inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers.video_utils import VideoMetadata
+
+from tests.tiny_models import tiny_qwen2_5_vl, tiny_qwen3_vl
+from vlmkit.media.spec import ImageSpec, VideoSpec
+from vlmkit.native import Native, views
+from vlmkit.types import Batch, Clip, Image, Limits, Message, Modality, Prompt, Sample, Slot, Tokens
+
+NEW = 12
+FPS = 4.0
+
+
+def _native(family: str) -> Native:
+    hf, processor = tiny_qwen2_5_vl() if family == "qwen2.5" else tiny_qwen3_vl()
+    cell = 28 if family == "qwen2.5" else 32
+    video = VideoSpec(fps=FPS, min_pixels=4 * cell**2, max_pixels=9 * cell**2, multiple_px=cell)
+    image = ImageSpec(min_pixels=4 * cell**2, max_pixels=16 * cell**2, multiple_px=cell)
+    return views(hf, processor, video=video, image=image)
+
+
+@pytest.fixture(scope="module", params=["qwen2.5", "qwen3"])
+def native(request: pytest.FixtureRequest) -> Native:
+    """One random tiny model of each class, its end token never drawn so that lengths are equal."""
+    return _native(request.param)
+
+
+def _film(n: int, height: int, width: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (n, height, width, 3), dtype=np.uint8)
+
+
+def _samples(native: Native) -> list[Sample]:
+    cell = native.encoder.video_spec.multiple_px
+    return [
+        Sample("film", {"video": Clip(_film(8, 2 * cell, 3 * cell, 0), fps=FPS)}),
+        Sample("wide film", {"video": Clip(_film(4, 2 * cell, 4 * cell, 1), fps=FPS)}),
+        Sample("picture", {"image": Image(_film(1, 3 * cell, 2 * cell, 2)[0])}),
+        Sample(
+            "both",
+            {
+                "image": Image(_film(1, 4 * cell, 4 * cell, 3)[0]),
+                "video": Clip(_film(6, 2 * cell, 2 * cell, 4), fps=FPS),
+            },
+        ),
+    ]
+
+
+def _prompt(sample: Sample) -> Prompt:
+    order: tuple[Modality, ...] = ("image", "video")
+    slots = [Slot(modality) for modality in order if modality in sample.media]
+    return Prompt((Message("system", ("You look.",)), Message("user", (*slots, "What is it?"))))
+
+
+def _ours(native: Native, samples: Sequence[Sample]) -> tuple[list[Prompt], dict[Modality, Tokens]]:
+    batch = Batch(tuple(samples), tuple(native.encoder.transform(s) for s in samples))
+    return [_prompt(s) for s in samples], native.projector.project(native.encoder.encode(batch))
+
+
+def _plain(native: Native, sample: Sample) -> dict[str, Any]:
+    """What a user of `transformers` would pass: the processor's own output for text, pictures and film."""
+    processor = native.processor
+    messages = [{"role": "system", "content": [{"type": "text", "text": "You look."}]}]
+    content: list[dict[str, str]] = [{"type": m} for m in ("image", "video") if m in sample.media]
+    messages.append({"role": "user", "content": [*content, {"type": "text", "text": "What is it?"}]})
+    text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    given: dict[str, Any] = {"text": [text], "return_tensors": "pt"}
+    if (image := sample.media.get("image")) is not None:
+        given["images"] = [image.source]
+    if isinstance(clip := sample.media.get("video"), Clip):
+        film = torch.from_numpy(np.asarray(clip.source)).permute(0, 3, 1, 2)
+        given["videos"] = [film]
+        n = len(film)
+        metadata = VideoMetadata(total_num_frames=n, fps=FPS, frames_indices=list(range(n)))
+        given["video_metadata"] = [metadata]
+        given["do_sample_frames"] = False
+    return dict(processor(**given, do_resize=False))
+
+
+@pytest.mark.parametrize("index", range(4), ids=["film", "wide film", "picture", "both"])
+def test_logits_and_ids_equal_plain_transformers(native: Native, index: int) -> None:
+    sample = _samples(native)[index]
+    plain = _plain(native, sample)
+    prompts, tokens = _ours(native, [sample])
+    rendered = native.llm._chat.render(prompts, tokens)
+    assert rendered.input_ids.tolist() == plain["input_ids"].tolist()
+    with torch.inference_mode():
+        wanted = native.hf(**plain).logits
+        given = native.hf(**vars(rendered), **native.llm._vision(tokens)).logits
+    assert torch.equal(given, wanted)
+
+
+@pytest.mark.parametrize("index", range(4), ids=["film", "wide film", "picture", "both"])
+def test_greedy_tokens_equal_plain_transformers(native: Native, index: int) -> None:
+    sample = _samples(native)[index]
+    plain = _plain(native, sample)
+    with torch.inference_mode():
+        ids = native.hf.generate(**plain, max_new_tokens=NEW, do_sample=False)[0, plain["input_ids"].shape[1] :]
+    wanted = native.llm._generation(ids.tolist(), [0.0] * len(ids), 0)
+    reply = native.llm.generate(*_ours(native, [sample]), [None], Limits(NEW))[0]
+    assert (reply.text, reply.stop) == (wanted.text, wanted.stop)
+    assert reply.n_new == wanted.n_new > 0
+
+
+def test_a_batch_equals_its_rows_alone(native: Native) -> None:
+    samples = _samples(native)
+    together = native.llm.generate(*_ours(native, samples), [None] * 4, Limits(NEW))
+    alone = [native.llm.generate(*_ours(native, [s]), [None], Limits(NEW))[0] for s in samples]
+    assert len({reply.text for reply in alone}) > 1, "replies that are all the same prove nothing"
+    for one, other in zip(together, alone, strict=True):
+        assert (one.text, one.stop, one.n_prompt, one.n_new) == (other.text, other.stop, other.n_prompt, other.n_new)
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
+
+
+def test_the_loss_is_that_of_serving(native: Native) -> None:
+    """The loss of an answer equals what `generate` thinks of the same tokens, positions and padding included."""
+    samples = _samples(native)
+    answers = ["yes", "a longer answer", "no", '{"x":1}']
+    prompts, tokens = _ours(native, samples)
+    wanted = []
+    for sample, answer in zip(samples, answers, strict=True):
+        tokenizer = native.processor.tokenizer
+        tail = [*tokenizer(answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        plain = _plain(native, sample)
+        start = plain["input_ids"].shape[1]
+        done = native.hf.generate(
+            **plain,
+            max_new_tokens=len(tail),
+            do_sample=False,
+            prefix_allowed_tokens_fn=lambda _, ids, start=start, tail=tail: [tail[len(ids) - start]],
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
+        wanted += [float(-logits[0].log_softmax(-1)[token]) for logits, token in zip(done.logits, tail, strict=True)]
+    loss = native.llm.loss(prompts, tokens, answers)
+    assert loss.item() == pytest.approx(float(np.mean(wanted)), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("fps", "wanted"), [(1, [0, 4, 8, 12]), (2, [0, 2, 4, 6]), (4, [0, 1, 2, 3]), (8, [0, 0, 1, 1])]
+)
+def test_temporal_positions_at_every_rate(fps: int, wanted: list[int]) -> None:
+    """By hand: step k stands at floor(k · tokens_per_second · 2 frames / fps), with tokens_per_second 2."""
+    hf, processor = tiny_qwen2_5_vl()
+    native = views(hf, processor, video=VideoSpec(fps=fps, min_pixels=4 * 784, max_pixels=9 * 784), image=ImageSpec())
+    sample = Sample("film", {"video": Clip(_film(8, 56, 56, 0), fps=float(fps))})
+    prompts, tokens = _ours(native, [sample])
+    rendered = native.llm._chat.render(prompts, tokens)
+    slots = rendered.input_ids[0] == processor.video_token_id
+    times = native.llm.positions(rendered, tokens)[0, 0, slots]
+    assert (times - times.min())[::4].tolist() == wanted  # four rows a step: 56 px are 2 x 2 tokens
