@@ -45,7 +45,24 @@ _HOMES = {
     "Sound": "vlmkit.types",
 }
 
-__all__ = [*_HOMES]
+__all__ = [
+    "Clip",
+    "Head",
+    "Image",
+    "Limits",
+    "MediaError",
+    "Model",
+    "Prediction",
+    "Problem",
+    "Report",
+    "Sample",
+    "Sound",
+    "Task",
+    "VlmkitError",
+    "load",
+    "tasks",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -61,4 +78,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)

@@ -99,6 +99,8 @@ def open_native(
 
     if Path(source).is_dir():
         refuse_pickles(Path(source))
+    else:
+        _reachable(str(source), revision)
     try:
         processor = AutoProcessor.from_pretrained(source, revision=revision)
         hf = AutoModelForImageTextToText.from_pretrained(
@@ -106,12 +108,31 @@ def open_native(
         )
     except OSError as error:
         raise CheckpointError(
-            f"cannot load {str(source)!r}: it is neither a local model directory nor in the local cache, and the hub "
-            "did not answer; preset='tiny' (--preset tiny) works offline"
+            f"cannot load {str(source)!r}: not every file of it is in the local cache or on the hub; "
+            "preset='tiny' (--preset tiny) works offline"
         ) from error
     if where.quantization is None:
         hf = hf.to(where.device)
     return views(hf.eval(), processor, video=video, image=image, base=str(source), revision=revision)
+
+
+def _reachable(source: str, revision: str | None) -> None:
+    """One request instead of the hub client's minutes of retries, file by file, before it says that it is offline."""
+    from huggingface_hub import constants, get_session, try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(source, "config.json", revision=revision), str):
+        return
+    answers = not constants.HF_HUB_OFFLINE
+    try:
+        if answers:
+            get_session().head(constants.ENDPOINT, timeout=10)
+    except Exception:  # the hub's HTTP library, and with it every error class, differs between its releases
+        answers = False
+    if not answers:
+        raise CheckpointError(
+            f"cannot load {source!r}: it is neither a local model directory nor in the local cache, and the hub does "
+            "not answer; preset='tiny' (--preset tiny) works offline"
+        )
 
 
 def random_native(

@@ -96,7 +96,7 @@ class Scaler:
             self.size_px = shown[::-1] if turn.swap else shown
             self._target_px = fitted_size(self._name, self.size_px, self._spec)
         width_px, height_px = self._target_px[::-1] if turn.swap else self._target_px
-        # One thread: for pictures this small, handing slices round takes longer than scaling them.
+        # One thread: films are opened side by side by as many workers as there are cores.
         scaled = self._reformatter.reformat(
             frame, width=width_px, height=height_px, format="rgb24", interpolation=self._flags, threads=1
         )

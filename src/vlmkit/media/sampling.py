@@ -26,8 +26,11 @@ def pick_fps(times_s: Sequence[float], fps: float) -> list[int]:
     A film slower than `fps` gives each frame once: no rate is made up.
     """
     times = np.asarray(times_s, dtype=np.float64)
-    n_ticks = max(1, int(np.floor(times[-1] * fps + _SAME_S)) + 1)
-    return _nearest(times, np.arange(n_ticks) / fps)
+    # Up to where each frame is the nearest one. Counting ticks there, and not listing them, keeps the cost at the
+    # number of frames: a damaged time may claim a film of a thousand years.
+    until_s = np.append((times[1:] + times[:-1]) / 2, times[-1]) + _SAME_S / 2
+    last_tick = np.floor(until_s * fps)
+    return [int(i) for i in np.flatnonzero(last_tick > np.concatenate([[-1.0], last_tick[:-1]]))]
 
 
 def pick_uniform(times_s: Sequence[float], frames: int) -> list[int]:
