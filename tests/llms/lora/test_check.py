@@ -119,10 +119,9 @@ def test_vision_layers_and_a_high_rank_need_a_flag(bases: dict[str, Path], tmp_p
     [
         ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
         ({"use_dora": True}, "use_dora"),
-        ({"alpha_pattern": {"layers.0.mlp.up_proj": 2}}, "would be ignored"),
     ],
 )
-def test_what_vllm_refuses_or_ignores_is_a_problem(
+def test_what_vllm_refuses_is_a_problem(
     changes: dict[str, Any], message: str, bases: dict[str, Path], tmp_path: Path
 ) -> None:
     directory = saved("qwen2", tmp_path)
@@ -130,6 +129,37 @@ def test_what_vllm_refuses_or_ignores_is_a_problem(
     report = check_adapter(directory, bases["qwen2"])
     assert not report.ok
     assert message in report.problems["vllm"][0]
+
+
+@pytest.mark.parametrize(("name", "ok"), [("qwen2", False), ("qwen2.5-vl", False), ("qwen3-vl", True)])
+def test_an_adapter_on_the_head_depends_on_the_class(
+    name: str, ok: bool, bases: dict[str, Path], tmp_path: Path
+) -> None:
+    directory = saved(name, tmp_path)
+    edit_weights(directory, _with_head)
+    edit_config(directory, target_modules=r"lm_head|.*layers\..*_proj", exclude_modules=r".*visual.*")
+    report = check_adapter(directory, bases[name])
+    assert report.roles == {"llm": 15}
+    assert report.problems["local"] == ()
+    assert report.ok == ok
+    assert ok or "refuses an adapter on lm_head" in report.problems["vllm"][0]
+
+
+def _with_head(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    head = "base_model.model.lm_head.lora_"
+    return tensors | {f"{head}A.weight": torch.ones(4, 64), f"{head}B.weight": torch.ones(276, 4)}
+
+
+def test_rank_patterns_are_served_and_the_largest_counts(bases: dict[str, Path], tmp_path: Path) -> None:
+    directory = saved("qwen2", tmp_path)
+    layer = "base_model.model.model.layers.0.mlp.up_proj.lora_"
+    larger = {f"{layer}A.weight": torch.ones(24, 64), f"{layer}B.weight": torch.ones(128, 24)}
+    edit_weights(directory, lambda tensors: tensors | larger)
+    edit_config(directory, rank_pattern={"layers.0.mlp.up_proj": 24})
+    report = check_adapter(directory, bases["qwen2"])
+    assert report.ok, str(report)
+    assert report.rank == 24
+    assert "max_lora_rank of at least 24" in report.notes[0]
 
 
 def test_another_base_is_noted_and_an_unknown_engine_layout_is_said(bases: dict[str, Path], tmp_path: Path) -> None:

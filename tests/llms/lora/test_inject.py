@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from tests.llms.lora.adapters import BASES, VLS, logits_of, pretend_trained
 from vlmkit.errors import WiringError
-from vlmkit.llms.lora import LoraSpec, adapted, add_lora, remove_adapter, role_of, role_prefixes
+from vlmkit.llms.lora import DEFAULT_TARGETS, LoraSpec, adapted, add_lora, remove_adapter, role_of, role_prefixes
+from vlmkit.protocols import Role
 
 VISION = {
     "qwen2.5-vl": ("qkv", "attn.proj", "gate_proj", "up_proj", "down_proj"),
@@ -59,6 +63,41 @@ def test_only_the_adapter_learns_and_a_fresh_one_changes_nothing(name: str) -> N
     assert torch.equal(logits_of(module, processor), before)
     assert not adapted(module)
     assert add_lora(module, LoraSpec(r=4), role_prefixes(module)) == names
+
+
+def _features(module: Any, processor: Any) -> Tensor:
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)
+    inputs = processor.image_processor([pixels], return_tensors="pt")
+    with torch.no_grad():
+        found = module.get_image_features(**inputs)
+    features: Tensor = torch.cat(tuple(found.pooler_output))
+    return features
+
+
+@pytest.mark.parametrize("name", VLS)
+@pytest.mark.parametrize("role", ["llm", "encoder"])
+def test_the_other_role_computes_what_it_did(name: str, role: Role) -> None:
+    module, processor = BASES[name]()
+    before = _features(module, processor)
+    targets = VISION[name] if role == "encoder" else DEFAULT_TARGETS
+    add_lora(module, LoraSpec(role=role, r=4, targets=targets), role_prefixes(module))
+    pretend_trained(module)
+    assert torch.equal(_features(module, processor), before) == (role == "llm")
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_a_step_of_training_moves_the_adapter_alone(name: str) -> None:
+    module, _ = BASES[name]()
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    add_lora(module, LoraSpec(r=4), role_prefixes(module))
+    learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(learning, lr=1.0)
+    ids = torch.tensor([[1, 2, 3, 4]])
+    module(input_ids=ids, labels=ids).loss.backward()
+    optimizer.step()
+    assert all(layer.lora_B["default"].weight.any() for layer in adapted(module).values())
+    remove_adapter(module)
+    assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
 
 
 def test_a_target_that_matches_nothing_is_named_with_what_there_is() -> None:

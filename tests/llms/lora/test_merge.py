@@ -9,6 +9,7 @@ import pytest
 import torch
 from peft.tuners.lora import layer as peft_layer
 from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from tests.llms.lora.adapters import BASE, BASES, logits_of, saved, trained
 from vlmkit.errors import AdapterError
@@ -98,6 +99,24 @@ def test_quantized_layers_are_refused_unless_asked() -> None:
     layer.get_base_layer().weight = nn.Parameter(torch.zeros(8, 1, dtype=torch.uint8), requires_grad=False)
     with pytest.raises(AdapterError, match=r"1 quantized layers, first model\.layers\.0.*allow_quantized=True"):
         merge_adapter(module, lambda: logits_of(module, processor))
+
+
+@pytest.mark.filterwarnings("ignore")  # of loading on a CPU, which is bitsandbytes' own affair
+def test_a_real_4_bit_base_takes_an_adapter_and_refuses_the_merge(tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    module, processor = BASES["qwen2"]()
+    module.save_pretrained(tmp_path / "base")
+    four_bit = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.float32)
+    coarse = AutoModelForCausalLM.from_pretrained(
+        tmp_path / "base", quantization_config=four_bit, device_map="cpu"
+    ).eval()
+    assert load_adapter(coarse, saved("qwen2", tmp_path / "a"), base=BASE).n_nonzero == 14
+    before = logits_of(coarse, processor)
+    with pytest.raises(AdapterError, match="14 quantized layers"):
+        merge_adapter(coarse, lambda: logits_of(coarse, processor))
+    with pytest.raises(AdapterError, match="merged logits differ"):
+        merge_adapter(coarse, lambda: logits_of(coarse, processor), allow_quantized=True)
+    assert torch.equal(logits_of(coarse, processor), before)
 
 
 def test_nothing_to_prove_is_refused() -> None:
