@@ -121,11 +121,7 @@ class Model(Generic[T]):
         probe = decoder.constraint(Sample("probe")) if llm is not None else None
         # A token is at least one byte, and one more place is for the end token: no legal reply is cut.
         self.limits = limits or Limits(probe.longest + 1 if probe else 256)
-        if probe and self.limits.max_new_tokens < probe.minimum:
-            raise BudgetError(
-                f"max_new_tokens={self.limits.max_new_tokens} cannot hold a reply of this schema: {probe.minimum} is "
-                f"the least at which a cut reply can be closed, {probe.longest + 1} never cuts one"
-            )
+        _check_budget(self.limits, probe)
 
     def _check(self) -> None:
         readers: dict[Modality, Encoder] = {}
@@ -278,7 +274,17 @@ class Model(Generic[T]):
         if self.llm is None or self._prompt is None:
             raise WiringError("a decoder that reads generations needs an llm and a prompt")
         constraints: list[Constraint | None] = [self.decoder.constraint(sample) for sample in samples]
+        for constraint in constraints:
+            _check_budget(limits, constraint)
         return self.llm.generate([self._prompt(s) for s in samples], tokens, constraints, limits)
+
+
+def _check_budget(limits: Limits, constraint: Constraint | None) -> None:
+    if constraint is not None and limits.max_new_tokens < constraint.minimum:
+        raise BudgetError(
+            f"max_new_tokens={limits.max_new_tokens} cannot hold a reply of this schema: {constraint.minimum} is the "
+            f"least at which a cut reply can be closed, {constraint.longest + 1} never cuts one"
+        )
 
 
 def _with_facts(one: Prepared) -> Sample:

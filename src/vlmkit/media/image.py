@@ -85,13 +85,14 @@ def _decoded(source: str | Path | bytes, name: str, kind: Kind, spec: ImageSpec,
     file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
     try:
         picture = pillow.open(file, formats=FORMATS)
+        size_px, n_frames = picture.size, getattr(picture, "n_frames", 1)  # both read on, and may fail on the way
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
         raise MediaError(name, "too_large", "it has more pixels than are decoded: make it smaller first") from error
     except Exception as error:  # Pillow's readers raise nearly anything for a broken header
         raise _unopened(name, kind) from error
     with picture:
-        fitted_size(name, picture.size, spec)  # refused before a byte of it is decompressed
-        if (n_frames := getattr(picture, "n_frames", 1)) > 1:
+        fitted_size(name, size_px, spec)  # refused before a byte of it is decompressed
+        if n_frames > 1:
             notes.append(Problem("first_frame", f"it holds {n_frames} pictures; the first was taken", "image"))
         try:
             picture.load()

@@ -21,14 +21,14 @@ def operation_at(sample: Sample, time_s: float) -> str | None:
 # From random weights, end to end, the answer's JSON is right within 100 steps and nothing else is learned: the tower
 # has to see first (probe), the language model has to read it (rows kept), and then both tune in together.
 _TINY = (
-    Stage("see", "probe", ("encoder",), {"encoder": 2e-3}, steps=1400, batch_size=16, label_at=operation_at),
-    Stage("read", "sft", ("llm",), {"llm": 1.5e-3}, steps=1800, batch_size=16, sigma=3.0, last_number=CLIP_FRAMES),
+    Stage("see", "probe", ("encoder",), {"encoder": 2e-3}, steps=250, batch_size=16, label_at=operation_at),
+    Stage("read", "sft", ("llm",), {"llm": 1.5e-3}, steps=1600, batch_size=16, sigma=3.0, last_number=CLIP_FRAMES),
     Stage(
         "join",
         "sft",
         ("encoder", "llm"),
         {"encoder": 5e-4, "llm": 8e-4},
-        steps=700,
+        steps=500,
         batch_size=16,
         sigma=3.0,
         last_number=CLIP_FRAMES,
