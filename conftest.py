@@ -7,27 +7,28 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+from typer.testing import CliRunner
+
+from vlmkit.cli import app
 
 ROOT = Path(__file__).parent
 
 
 def _type(example: Example) -> str | None:
-    """Run the `vlmkit` lines of a bash block; what it says is shown when the exit code is not 0."""
+    """Run the `vlmkit` lines of a bash block, in this process: torch is imported once for all of them."""
     for line in str(example.parsed).replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] != ["vlmkit"]:
             continue
-        done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            return f"{line}\nexit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        done = CliRunner().invoke(app, words[1:], prog_name="vlmkit")
+        if done.exit_code != 0:
+            return f"{line}\nexit code {done.exit_code}\n{done.output}"
     return None
 
 
@@ -45,9 +46,7 @@ def _leave(namespace: dict[str, Any]) -> None:
 
 def _write_clip(path: Path) -> None:
     """One synthetic clip of the warehouse room, as a reader of the pages would have one of their own."""
-    subprocess.run(
-        [sys.executable, "-m", "vlmkit", "synth", "warehouse", "-n", "1", "--seed", "7", "-o", "made"], check=True
-    )
+    CliRunner().invoke(app, ["synth", "warehouse", "-n", "1", "--seed", "7", "-o", "made"], catch_exceptions=False)
     next(Path("made").rglob("*.mp4")).rename(path)
 
 
