@@ -13,7 +13,8 @@ from vlmkit.head import task_named
 def main(folder: Path, n: int = 8) -> vlmkit.Report:
     """Everything goes under `folder`; gives the report."""
     data = folder / "clips"
-    task_named("warehouse").synth(data, n, seed=11, workers=1)
+    seed, workers = 11, 1
+    task_named("warehouse").synth(data, n, seed, workers)
 
     head = vlmkit.load("warehouse", preset="tiny")
     for prediction in head.predict_many(head.task.read(data)):
