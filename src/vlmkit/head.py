@@ -33,6 +33,8 @@ class Head(Generic[T]):
         self.task = task
         self.model = model
         self.provenance = dict(provenance)
+        # What every answer carries; the history of the training stays with the head.
+        self._stamp = {name: value for name, value in provenance.items() if name != "training"}
 
     def predict(
         self,
@@ -77,7 +79,7 @@ class Head(Generic[T]):
                 batch = [future.result() for future in ahead]
                 ahead = self._ready(pool, rest, batch_size)
                 for prediction in self.model.answer(batch, limits):
-                    yield replace(prediction, provenance=self.provenance)
+                    yield replace(prediction, provenance=self._stamp)
 
     def evaluate(self, data: str | Path, batch_size: int = 8) -> Report:
         """Predict a data folder and compare with its truth; baselines stand beside every figure."""
@@ -90,7 +92,8 @@ class Head(Generic[T]):
     @property
     def name(self) -> str:
         """Where the weights come from, in one line."""
-        return str(self.provenance.get("checkpoint") or self.provenance.get("base") or "random weights")
+        base = self.provenance.get("base") or {}
+        return str(self.provenance.get("checkpoint") or base.get("id") or "random weights")
 
     def save_pretrained(self, directory: str | Path, *, half: bool = False) -> None:
         """Write a checkpoint that `vlmkit.load` opens; `half` stores weights in 16 bits."""
@@ -165,6 +168,7 @@ def load(
     options = BuildOptions(
         weights=weights,
         checkpoint=found.base if found else None,
+        revision=found.about["base"]["revision"] if found else None,
         specs=found.specs if found else None,
         engine=engine,
         device=device,

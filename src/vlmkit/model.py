@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from vlmkit.backbone import Backbone
 from vlmkit.errors import BudgetError, MediaError, WiringError
 from vlmkit.protocols import ROLES, Decoder, Encoder, LanguageModel, Projector, Role
 from vlmkit.types import (
@@ -29,40 +29,6 @@ from vlmkit.types import (
 )
 
 T = TypeVar("T")
-
-
-class Backbone(Protocol):
-    """The weights behind the views: how they are written, and how an adapter joins them."""
-
-    @property
-    def base(self) -> str | None:
-        """Hub id or directory that the weights came from; None for weights made here."""
-        ...
-
-    @property
-    def revision(self) -> str | None:
-        """Commit of the base on the hub, where it was named."""
-        ...
-
-    def save(self, directory: Path, dtype: torch.dtype | None = None) -> None:
-        """Write everything but adapters, in the layout of the library that the weights belong to."""
-        ...
-
-    def add_lora(self, **spec: Any) -> tuple[str, ...]:
-        """Inject fresh LoRA weights; returns the names of the modules that got some."""
-        ...
-
-    def load_adapter(self, directory: Path) -> tuple[str, ...]:
-        """Load a PEFT directory, strictly; returns the names of the modules that it reached."""
-        ...
-
-    def merge_adapter(self) -> float:
-        """Add the LoRA weights to the base, or refuse; returns the part of their effect that rounding lost."""
-        ...
-
-    def save_adapter(self, directory: Path, provenance: Mapping[str, Any]) -> None:
-        """Write the LoRA weights as a PEFT directory."""
-        ...
 
 
 @dataclass(frozen=True)

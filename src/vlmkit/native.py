@@ -48,6 +48,13 @@ class Native:
         self.hf.save_pretrained(directory, state_dict=state)
         self.processor.save_pretrained(directory)
 
+    def checkpoint_activations(self, on: bool) -> None:
+        """Gradient checkpointing, the variant that also works below frozen layers."""
+        if on:
+            self.hf.gradient_checkpointing_enable({"use_reentrant": False})
+        elif self.hf.is_gradient_checkpointing:
+            self.hf.gradient_checkpointing_disable()
+
     def add_lora(self, **spec: Any) -> tuple[str, ...]:
         """Fresh LoRA weights in the language model; returns the names of the modules that got some."""
         return add_lora(self.hf, LoraSpec(**spec), role_prefixes(self.hf))
@@ -113,7 +120,8 @@ def open_native(
         ) from error
     if where.quantization is None:
         hf = hf.to(where.device)
-    return views(hf.eval(), processor, video=video, image=image, base=str(source), revision=revision)
+    commit = revision or getattr(hf.config, "_commit_hash", None)  # what the hub's branch stood for just now
+    return views(hf.eval(), processor, video=video, image=image, base=str(source), revision=commit)
 
 
 def _reachable(source: str, revision: str | None) -> None:

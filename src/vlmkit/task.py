@@ -38,7 +38,8 @@ class BuildOptions:
     """How a preset is put on this machine. The same names as the flags of the command line."""
 
     weights: Weights = "pretrained"
-    checkpoint: Path | str | None = None
+    checkpoint: Path | str | None = None  # weights in place of the preset's own: a directory, or a hub id
+    revision: str | None = None  # commit of that hub id
     specs: Mapping[str, Any] | None = None  # preprocessing read from the checkpoint, to be replayed
     engine: Engine = "local"
     device: str = "auto"

@@ -34,7 +34,7 @@ RANGES: Mapping[str, Range] = {
     "pluggy": Range("1.5"),
     "pydantic": Range("2.11"),
     "rich": Range("14"),
-    "typer": Range("0.16"),
+    "typer": Range("0.19"),
     "torch": Range("2.11", "2.15", "local"),
     "torchvision": Range("0.26", "0.30", "local"),
     "transformers": Range("5.19", "5.24", "local"),

@@ -43,6 +43,8 @@ def run_stage(
     data = encode(model, rows) if frozen_sight else rows
     torch.manual_seed(seed)
     learner = _learner(model, rows, stage)
+    if model.backbone is not None:
+        model.backbone.checkpoint_activations(stage.checkpointing)
     steps = min(stage.steps, max_steps or stage.steps)
     trainer = _Trainer(
         model=learner,
@@ -107,6 +109,7 @@ def _arguments(stage: Stage, folder: Path, seed: int, steps: int) -> TrainingArg
         output_dir=str(folder),
         max_steps=steps,
         per_device_train_batch_size=stage.batch_size,
+        gradient_accumulation_steps=stage.accumulate,
         learning_rate=max(stage.rates.values()),
         lr_scheduler_type="cosine",
         warmup_steps=round(stage.warmup * steps),

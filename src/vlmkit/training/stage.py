@@ -22,7 +22,8 @@ class Stage:
             throw-away linear layer, which gets a vision tower going that starts from random weights.
         roles: what learns; everything else is frozen and in eval mode. A frozen encoder runs once, its rows are kept.
         rates: peak learning rate a role; cosine decay to zero after the warm-up.
-        steps: optimiser steps; `batch_size` samples each.
+        steps: optimiser steps; `batch_size` samples at once, `accumulate` times before each step.
+        checkpointing: compute activations again instead of keeping them: less memory, a third more arithmetic.
         warmup: share of the steps.
         sigma: whole numbers in an answer are compared with a Gaussian of this width around the true number, in
             numbers; None compares with the true number alone.
@@ -37,6 +38,8 @@ class Stage:
     rates: Mapping[Role, float]
     steps: int
     batch_size: int
+    accumulate: int = 1
+    checkpointing: bool = False
     warmup: float = 0.05
     weight_decay: float = 0.01
     sigma: float | None = None

@@ -54,7 +54,7 @@ def _native(preset: str, options: BuildOptions) -> Native:
     specs = options.specs or {}
     video = VideoSpec.from_json(specs["video"]) if "video" in specs else VIDEO[preset]
     source = options.checkpoint or presets()[preset].sources["weights"]
-    return open_native(source, video=video, image=IMAGE, where=where)
+    return open_native(source, video=video, image=IMAGE, where=where, revision=options.revision)
 
 
 def random(preset: str, where: Placement) -> Native:
