@@ -198,11 +198,15 @@ def test_only_the_runs_that_are_needed_are_decoded(n_decoded: list[int]) -> None
 def test_nothing_is_decoded_after_the_last_pick(n_decoded: list[int]) -> None:
     open_video(Clip(film(250, gop=600), end_s=1.0), SPEC)
     assert len(n_decoded) < 60
+    n_decoded.clear()
+    open_video(Clip(film(250, container="h264"), end_s=1.0), SPEC)  # no times: all are counted, once
+    assert len(n_decoded) < 250 + 60
 
 
-def test_false_key_frames_are_noticed() -> None:
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])  # the second decodes from anywhere, to grey smears
+def test_false_key_frames_are_noticed(codec: str) -> None:
     """Without its list of key frames every packet of an mp4 claims to be one."""
-    content = film(50, gop=25)
+    content = film(50, gop=25, codec=codec)
     spec = replace(SPEC, frames=3)
     liar = open_video(Clip(content.replace(b"stss", b"free")), spec)
     assert numbers(liar) == [0, 24, 49]
