@@ -74,8 +74,7 @@ def _save(head: Head[Any], out: Path, training: dict[str, Any], logs: Sequence[S
     head.provenance["synthetic"] = head.task.presets[head.provenance["preset"]].synthetic
     head.save_pretrained(out, half=head.provenance["synthetic"])
     for one in logs:
-        last = f", loss {one.losses[-1][1]:.3f}" if one.losses else ""
-        log.info("stage %s: %d steps, %.0f s%s", one.name, one.steps, one.seconds, last)
+        log.info("stage %s: %d steps, %.0f s, loss %.3f", one.name, one.steps, one.seconds, one.losses[-1][1])
     return out
 
 

@@ -119,6 +119,5 @@ def _arguments(stage: Stage, folder: Path, seed: int, steps: int) -> TrainingArg
         seed=seed,
         remove_unused_columns=False,
         label_names=[],
-        dataloader_drop_last=True,
         max_grad_norm=1.0,
     )
