@@ -49,11 +49,11 @@ class Native:
         self.processor.save_pretrained(directory)
 
     def checkpoint_activations(self, on: bool) -> None:
-        """Gradient checkpointing, the variant that also works below frozen layers."""
-        if on:
-            self.hf.gradient_checkpointing_enable({"use_reentrant": False})
-        elif self.hf.is_gradient_checkpointing:
-            self.hf.gradient_checkpointing_disable()
+        """Gradient checkpointing, in the variant that also works below frozen layers."""
+        # transformers 5.23 deprecates the old word; 5.19 does not know the new one
+        word = "activation" if hasattr(self.hf, "activation_checkpointing_enable") else "gradient"
+        switch = getattr(self.hf, f"{word}_checkpointing_{'enable' if on else 'disable'}")
+        switch(**({f"{word}_checkpointing_kwargs": {"use_reentrant": False}} if on else {}))
 
     def add_lora(self, **spec: Any) -> tuple[str, ...]:
         """Fresh LoRA weights in the language model; returns the names of the modules that got some."""

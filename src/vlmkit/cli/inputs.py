@@ -27,7 +27,7 @@ def samples_of(task: Task[Any], given: Mapping[Modality, Sequence[Path]], text: 
 
     Raises:
         typer.BadParameter: a modality that the task does not read or lacks, or kinds that cannot be paired.
-        MediaError: a folder without a file of the kind.
+        MediaError: a folder without a file of the kind, when nothing else was given.
     """
     present = {modality: paths for modality, paths in given.items() if paths}
     _check(task, frozenset(present) | (frozenset({"text"}) if text is not None else frozenset()))
@@ -65,7 +65,12 @@ def _expand(modality: Modality, paths: Sequence[Path]) -> list[Path]:
         kept = [file for file in inside if file.suffix.lower() in SUFFIXES[modality]]
         if not kept:
             kinds = " ".join(sorted(SUFFIXES[modality]))
-            raise MediaError(str(path), "empty", f"no {modality} file in this folder (looked for {kinds})")
+            empty = MediaError(str(path), "empty", f"no {modality} file in this folder (looked for {kinds})")
+            if len(paths) == 1:
+                raise empty
+            say(f"vlmkit: {empty}")
+            found.append(path)  # counted as a sample that cannot be read; the others are answered
+            continue
         if len(kept) < len(inside):
             say(f"vlmkit: {path}: {len(inside) - len(kept)} files are no {modality} by their name, and were left out")
         found.extend(kept)

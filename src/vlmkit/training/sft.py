@@ -48,7 +48,7 @@ def run_stage(
     steps = min(stage.steps, max_steps or stage.steps)
     trainer = _Trainer(
         model=learner,
-        args=_arguments(stage, folder, seed, steps),
+        args=_arguments(stage, folder, seed, steps, _device(model)),
         train_dataset=data,
         data_collator=_collate,
     )
@@ -104,7 +104,12 @@ def _collate(rows: Sequence[Row]) -> dict[str, Any]:
     return {"batch": [one for one, _ in rows], "tokens": join(kept) if kept else None}
 
 
-def _arguments(stage: Stage, folder: Path, seed: int, steps: int) -> TrainingArguments:
+def _device(model: Model[Any]) -> str:
+    modules = [module for found in model.modules.values() for module in found]
+    return next((p.device.type for module in modules for p in module.parameters()), "cpu")
+
+
+def _arguments(stage: Stage, folder: Path, seed: int, steps: int, device: str) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
@@ -118,6 +123,8 @@ def _arguments(stage: Stage, folder: Path, seed: int, steps: int) -> TrainingArg
         report_to=[],
         seed=seed,
         remove_unused_columns=False,
+        dataloader_pin_memory=False,  # samples are already in memory, and no plain tensors
+        use_cpu=device == "cpu",  # or the Trainer would carry off a model that was put on the CPU by choice
         label_names=[],
         max_grad_norm=1.0,
     )
