@@ -23,9 +23,11 @@ nox.options.default_venv_backend = "none"
 
 ROOT = Path(__file__).parent
 CONSTRAINTS = ROOT / "constraints.txt"
+PINNED = ["-c", str(CONSTRAINTS)]
 ENVIRONMENTS = {
-    "light": ["-e", ".", "--group", "lint"],
-    "torch": ["-e", ".[all]", "--group", "dev"],
+    "light": ["-e", ".", "--group", "lint", *PINNED],
+    "torch": ["-e", ".[all]", "--group", "dev", *PINNED],
+    "oldest": ["-e", ".[all]", "--group", "test", "--group", "docs", "transformers==5.19.0"],
 }
 
 
@@ -39,7 +41,7 @@ def _shared(session: nox.Session, name: str) -> Callable[..., None]:
     wanted = _stamp(name)
     stamp = folder / "vlmkit-stamp.txt"
     if not stamp.is_file() or stamp.read_text() != wanted:
-        _create(session, folder, [*ENVIRONMENTS[name], "-c", str(CONSTRAINTS)])
+        _create(session, folder, ENVIRONMENTS[name])
         stamp.write_text(wanted)
     # Programs that start each other (mkdocs, build, xdist) have to meet in the same environment.
     session.env["VIRTUAL_ENV"] = str(folder)
@@ -97,6 +99,14 @@ def tests(session: nox.Session) -> None:
     run = _shared(session, "torch")
     session.env["OMP_NUM_THREADS"] = "1"  # two workers of one thread each, on two cores
     run("pytest", "-n", "2", "-m", "not slow", *session.posargs)
+
+
+@nox.session
+def oldest(session: nox.Session) -> None:
+    """The native views and the shipped head on the oldest transformers that is allowed."""
+    run = _shared(session, "oldest")
+    session.env["OMP_NUM_THREADS"] = "1"
+    run("pytest", "-n", "2", "tests/test_native_views.py", "tests/warehouse/test_tiny.py", *session.posargs)
 
 
 @nox.session
