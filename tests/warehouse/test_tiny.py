@@ -42,7 +42,9 @@ def test_it_is_right_about_fresh_clips(head: Head[Any], clips: Path) -> None:
     """A floor that a broken file, prompt or sampler would fall through; `vlmkit bench warehouse_tiny` measures."""
     samples = list(read(clips))
     found = list(head.predict_many(samples))
-    rows = [row(sample.truth, one.value) for sample, one in zip(samples, found, strict=True)]
+    rows = [
+        row(OperationSpan.model_validate(sample.truth), one.value) for sample, one in zip(samples, found, strict=True)
+    ]
     means = {name: float(np.mean([r[name] for r in rows])) for name in ("OCA", "tIoU@0.5", "AA@1")}
     assert all(one.value is not None for one in found)
     assert means["OCA"] >= 0.85
