@@ -148,6 +148,8 @@ def _plugins(installed: plugins.Installed) -> Iterator[Finding]:
         else:
             advice = f"pip install --force-reinstall {plugin.package}"
             yield Finding("problem", subject, f"failed to load: {plugin.error}", advice)
+    for fault in installed.faults():
+        yield Finding("problem", "plugins", fault)
 
 
 def _install(*names: str) -> str:
