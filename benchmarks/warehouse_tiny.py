@@ -31,8 +31,8 @@ def run(*arguments: str) -> None:
         raise SystemExit(done.returncode)
 
 
-def measure(folder: Path, model: Path | None, n: int, seed: int) -> None:
-    """Draw, evaluate, print figures beside limits."""
+def measure(folder: Path, model: Path | None, n: int, seed: int) -> bool:
+    """Draw, evaluate, print figures beside limits; whether all were kept."""
     fresh, report = folder / "fresh", folder / "report"
     run("synth", "warehouse", "-n", str(n), "--seed", str(seed), "-o", str(fresh))
     which = ["--model", str(model)] if model else ["--preset", "tiny"]
@@ -46,6 +46,7 @@ def measure(folder: Path, model: Path | None, n: int, seed: int) -> None:
         kept = "kept" if found["metrics"][name] >= limit else "BROKEN"
         value = found["metrics"][name]
         print(f"{name:<10}{value:>7.3f}  [{low:.3f}, {high:.3f}]  wanted at least {limit:.3f}: {kept}")
+    return all(found["metrics"][name] >= limit for name, limit in limits.items())
 
 
 def machine() -> str:
@@ -63,7 +64,7 @@ def main() -> None:
     given = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
-        measure(Path(folder), given.model, given.n, given.seed)
+        raise SystemExit(not measure(Path(folder), given.model, given.n, given.seed))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,6 @@ import pytest
 import torch
 
 import vlmkit
-from vlmkit import checkpoint as checkpoints
 from vlmkit.checkpoint import CheckpointWarning, open_checkpoint
 from vlmkit.errors import AdapterError, CheckpointError, UnknownNameError, VlmkitError
 from vlmkit.head import Head, task_named
@@ -72,7 +72,9 @@ def test_preprocessing_is_replayed_from_the_checkpoint(head: Head[Any], tmp_path
     other.model.encoders[0].video_spec = slow  # type: ignore[attr-defined]
     other.model.encoders[0].spec = {"video": slow.to_json(), "image": encoder.spec["image"]}
     other.save_pretrained(tmp_path / "slow")
-    again = vlmkit.load(tmp_path / "slow", device="cpu")
+    with pytest.warns(CheckpointWarning, match="another preprocessing"):
+        again = vlmkit.load(tmp_path / "slow", device="cpu")
+    assert again.provenance["changed_since_training"] == ["preprocessing"]
     assert again.model.encoders[0].spec["video"]["fps"] == 1.0
 
 
@@ -96,6 +98,8 @@ SPOILED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a pickle": (lambda p: (p / "base" / "pytorch_model.bin").write_bytes(b""), "refused"),
     "another pickle": (lambda p: (p / "weights.pt").write_bytes(b""), "refused"),
     "damaged manifest": (lambda p: (p / "vlmkit.json").write_text("{"), "is damaged"),
+    "half a manifest": (lambda p: (p / "vlmkit.json").write_text('{"format": 1}'), "is damaged"),
+    "a deep manifest": (lambda p: (p / "vlmkit.json").write_text("[" * 100_000), "is damaged"),
     "no manifest": (lambda p: (p / "vlmkit.json").unlink(), "no vlmkit.json in it"),
 }
 
@@ -165,20 +169,70 @@ def test_an_adapter_is_saved_with_its_base_and_loads_to_the_same_logits(saved: P
     assert [raw for raw, _ in _answers(again)] == [raw for raw, _ in changed]
 
 
-def test_an_adapter_of_another_base_is_refused(saved: Path, head: Head[Any], tmp_path: Path) -> None:
-    one = vlmkit.load(saved, device="cpu")
-    assert one.model.backbone is not None
-    one.model.backbone.add_lora(role="llm", r=2, alpha=4)
-    for name, parameter in one.model.roles["lora"].items():
+def _with_adapter(head: Head[Any], folder: Path) -> Path:
+    """A trained-looking adapter on this head's base."""
+    assert head.model.backbone is not None
+    head.model.backbone.add_lora(role="llm", r=2, alpha=4)
+    for name, parameter in head.model.roles["lora"].items():
         if "lora_B" in name:
-            torch.nn.init.normal_(parameter)
-    one.model.backbone.save_adapter(tmp_path / "adapter", {})
-    config = tmp_path / "adapter" / "adapter_config.json"
+            torch.nn.init.normal_(parameter, std=0.2)
+    head.model.eval()
+    head.model.backbone.save_adapter(folder, {})
+    return folder
+
+
+def test_an_adapter_of_another_base_is_refused(saved: Path, tmp_path: Path) -> None:
+    adapter = _with_adapter(vlmkit.load(saved, device="cpu"), tmp_path / "adapter")
+    with pytest.raises(AdapterError, match="trained on base 'sha256:"):
+        vlmkit.load("warehouse", preset="tiny", adapter=adapter, device="cpu")  # the same class and sizes
+    config = adapter / "adapter_config.json"
     about = json.loads(config.read_text())
     about["base_model_name_or_path"] = "somebody/else-3B"
     config.write_text(json.dumps(about))
     with pytest.raises(AdapterError, match="somebody/else-3B"):
-        vlmkit.load("warehouse", model=saved, adapter=tmp_path / "adapter", device="cpu")
+        vlmkit.load("warehouse", model=saved, adapter=adapter, device="cpu")
+
+
+def test_an_adapter_travels_with_a_base_that_nobody_else_has(tmp_path: Path) -> None:
+    one = vlmkit.load("warehouse", preset="tiny", weights="random", device="cpu")
+    _with_adapter(one, tmp_path / "adapter")
+    one.save_pretrained(tmp_path / "whole", half=True)
+    again = vlmkit.load(tmp_path / "whole", device="cpu")
+    assert _answers(again) == _answers(one)
+    again.merge_adapter()
+    again.save_pretrained(tmp_path / "merged")
+    merged = vlmkit.load(tmp_path / "merged", device="cpu")
+    assert [text for text, _ in _answers(merged)] == [text for text, _ in _answers(one)]
+    assert not (tmp_path / "merged" / "adapter_config.json").exists()
+
+
+def test_weights_that_a_file_lacks_are_never_drawn_at_random(copy: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = copy / "base" / "model.safetensors"
+    held = load_file(weights)
+    held.pop(next(name for name in held if "q_proj" in name))
+    save_file(held, weights, metadata={"format": "pt"})
+    about = json.loads((copy / "vlmkit.json").read_text())
+    about["files"]["base/model.safetensors"] = hashlib.sha256(weights.read_bytes()).hexdigest()
+    (copy / "vlmkit.json").write_text(json.dumps(about))
+    with pytest.raises(CheckpointError, match=r"1 weights are missing, the first is .*q_proj"):
+        vlmkit.load(copy)
+
+
+def test_contradictions_are_refused(saved: Path) -> None:
+    with pytest.raises(VlmkitError, match="cannot both be had"):
+        vlmkit.load("warehouse", model=saved, weights="random")
+    with pytest.raises(VlmkitError, match="holds preset 'tiny', not 'qwen2"):
+        vlmkit.load("warehouse", model=saved, preset="qwen2.5-vl-3b")
+
+
+def test_saving_again_names_no_folder_of_this_machine(tmp_path: Path) -> None:
+    vlmkit.load("warehouse", preset="tiny", device="cpu").save_pretrained(tmp_path / "again")
+    about = json.loads((tmp_path / "again" / "vlmkit.json").read_text())
+    assert about["base"] == {"id": None, "revision": None}
+    assert len(about["training"]) == 1
+    assert vlmkit.load(tmp_path / "again", device="cpu").provenance["synthetic"] is True
 
 
 def test_saving_never_overwrites(head: Head[Any], saved: Path) -> None:
@@ -188,8 +242,10 @@ def test_saving_never_overwrites(head: Head[Any], saved: Path) -> None:
 
 def test_the_card_says_where_the_weights_come_from(saved: Path) -> None:
     card = (saved / "README.md").read_text(encoding="utf-8")
-    assert "random weights" in card
-    assert checkpoints.MANIFEST not in card
+    assert "weights that only exist here. Not trained." in card
+    shipped = task_named("warehouse").presets["tiny"].checkpoint
+    assert shipped is not None
+    assert "synthetic data only" in (shipped / "README.md").read_text(encoding="utf-8")
 
 
 def test_an_unread_modality_is_refused_by_name(head: Head[Any], tmp_path: Path) -> None:

@@ -186,3 +186,38 @@ def test_a_decoder_that_reads_rows_needs_no_llm() -> None:
     found = model.predict([Sample("seen", {"image": picture}), Sample("unseen"), Sample("two", {"image": picture})])
     assert [one.value for one in found] == [{"image": 2}, {"image": 0}, {"image": 2}]
     assert [one.used for one in found] == [("image",), (), ("image",)]
+
+
+def _either(sample: Sample) -> Prompt:
+    slots = tuple(Slot(m) for m in sample.media)
+    return Prompt((Message("user", (*slots, sample.text or "What?")),))
+
+
+def test_an_optional_modality_that_cannot_be_read_leaves_the_rest(native: Native, tmp_path: Path) -> None:
+    model = _wired(native, prompt=_either, requires=frozenset({"text"}))
+    lost = Sample("lost", {"video": Clip(tmp_path / "none.mp4")}, text="What?")
+    whole = Sample("whole", {"video": _film()}, text="What?")
+    plain = Sample("plain", text="What?")
+    found = model.predict([lost, whole, plain])
+    assert [one.used for one in found] == [("text",), ("video", "text"), ("text",)]
+    assert [(p.code, p.where, p.fatal) for p in found[0].problems] == [("media_missing", "video", False)]
+    assert found[0].raw == found[2].raw != found[1].raw
+
+
+def test_a_medium_of_the_wrong_kind_is_a_problem_of_its_sample(native: Native) -> None:
+    odd: Any = {"video": "a path that was not made a Clip.mp4"}
+    found = _wired(native).predict([Sample("odd", odd), Sample("good", {"video": _film()})])
+    assert [p.code for p in found[0].problems] == ["media_not_media"]
+    assert found[1].value is not None
+
+
+@pytest.mark.parametrize("numbers", [{"start_s": "1"}, {"fps": "25"}, {"end_s": True}])
+def test_clips_take_numbers_only(numbers: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="is a number or None"):
+        Clip("x.mp4", **numbers)
+
+
+@pytest.mark.parametrize("numbers", [{"max_new_tokens": 0}, {"max_new_tokens": 9, "temperature": -1.0}])
+def test_limits_take_possible_numbers_only(numbers: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="wanted max_new_tokens of 1 or more"):
+        Limits(**numbers)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from vlmkit.decoders.json import JsonDecoder
 from vlmkit.errors import DataError
 from vlmkit.hookspecs import Register, hookimpl
+from vlmkit.media import ImageSpec, VideoSpec
 from vlmkit.task import BuildOptions, Preset, Scoring, Task
 from vlmkit.types import Image, Message, Prediction, Prompt, Sample, Slot
 
@@ -53,13 +54,19 @@ def decoder() -> JsonDecoder[Daylight]:
 
 def build(preset: str, options: BuildOptions) -> Model[Daylight]:
     """Weights to a model. Torch is imported here and not before."""
-    from vlmkit.media.spec import ImageSpec, VideoSpec
     from vlmkit.model import Model
     from vlmkit.native import open_native
     from vlmkit.placement import placement
 
     where = placement(options.device, options.precision)
-    native = open_native(options.checkpoint or WEIGHTS, video=VideoSpec(), image=ImageSpec(), where=where)
+    replayed = options.specs or specs(preset)  # a checkpoint brings the preprocessing that it was trained with
+    native = open_native(
+        options.checkpoint or WEIGHTS,
+        video=VideoSpec.from_json(replayed["video"]),
+        image=ImageSpec.from_json(replayed["image"]),
+        where=where,
+        revision=options.revision,
+    )
     return Model(
         encoders=(native.encoder,),
         projector=native.projector,
@@ -69,6 +76,11 @@ def build(preset: str, options: BuildOptions) -> Model[Daylight]:
         requires=frozenset({"image"}),
         backbone=native,
     )
+
+
+def specs(preset: str) -> Mapping[str, Any]:
+    """What the model looks at."""
+    return {"video": VideoSpec().to_json(), "image": ImageSpec().to_json()}
 
 
 def read(folder: Path) -> Iterator[Sample]:
@@ -132,6 +144,7 @@ def task() -> Task[Daylight]:
         prompt=prompt,
         decoder=decoder,
         build=build,
+        specs=specs,
         stages=lambda preset: (),
         read=read,
         synth=synth,

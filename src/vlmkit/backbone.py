@@ -23,6 +23,11 @@ class Backbone(Protocol):
         """Commit of the base on the hub, where it was named."""
         ...
 
+    @property
+    def identity(self) -> str:
+        """What an adapter names as its base: the hub id, or a digest of the weights."""
+        ...
+
     def save(self, directory: Path, dtype: torch.dtype | None = None) -> None:
         """Write everything but adapters, in the layout of the library that the weights belong to."""
         ...

@@ -1,6 +1,6 @@
 """One directory per trained head: weights, adapter, and `vlmkit.json`, which ties them to prompt, schema and specs.
 
-Layout: `base/` (weights in Hugging Face's own layout, absent where only an adapter was trained), PEFT's
+Layout: `base/` (weights in Hugging Face's own layout; absent where they are those of a hub id), PEFT's
 `adapter_config.json` and `adapter_model.safetensors` at the root, `vlmkit.json`, `README.md`.
 """
 
@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vlmkit.errors import CheckpointError
 from vlmkit.model import Model
@@ -23,7 +24,6 @@ from vlmkit.safety import refuse_pickles
 from vlmkit.task import Task
 from vlmkit.types import Sample
 
-FORMAT = 1
 MANIFEST = "vlmkit.json"
 ADAPTER = "adapter_model.safetensors"
 
@@ -32,58 +32,92 @@ class CheckpointWarning(UserWarning):
     """A checkpoint that loads, but was made with another prompt or preprocessing than the code has now."""
 
 
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Base(_Strict):
+    """Whose weights they are: those of a hub id at a revision, or nobody else's."""
+
+    id: str | None
+    revision: str | None
+
+
+class Hashes(_Strict):
+    """SHA-256 of what weights and code have to agree on."""
+
+    prompt: str
+    reply: str
+    specs: str
+
+
+class Manifest(_Strict):
+    """`vlmkit.json`. `training` lists every run that made these weights, oldest first."""
+
+    format: Literal[1]
+    vlmkit: str
+    task: str
+    preset: str
+    base: Base
+    specs: dict[str, dict[str, Any]]
+    hashes: Hashes
+    training: list[dict[str, Any]]
+    files: dict[str, str]
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A directory that was checked: what it says, and where its parts are."""
 
     directory: Path
-    about: Mapping[str, Any]
+    about: Manifest
 
     @property
     def base(self) -> Path | str:
         """The weights: a directory inside, or the hub id that the adapter was trained on."""
         inside = self.directory / "base"
-        return inside if inside.is_dir() else str(self.about["base"]["id"])
+        if inside.is_dir():
+            return inside
+        if self.about.base.id is None:
+            raise CheckpointError(
+                f"{self.directory} has neither base/ nor the id of a base; copy the whole folder again"
+            )
+        return self.about.base.id
 
     @property
     def adapter(self) -> Path | None:
         """The PEFT directory, when there is one."""
         return self.directory if (self.directory / ADAPTER).is_file() else None
 
-    @property
-    def specs(self) -> Mapping[str, Any]:
-        """Preprocessing to be replayed."""
-        specs: Mapping[str, Any] = self.about["specs"]
-        return specs
-
     def differs(self, task: Task[Any]) -> tuple[str, ...]:
-        """What the code now has otherwise. Raises `CheckpointError` when it is the schema, or another task.
+        """What the code has otherwise by now. Raises `CheckpointError` when it is the schema, or another task.
 
-        A changed prompt is a warning: the weights still load, and answer a question that they were not trained on.
+        A changed prompt or preprocessing is a warning: the weights still load, with the preprocessing that they were
+        trained with, and may be asked a question that they were not trained on.
         """
-        if self.about["task"] != task.name:
-            raise CheckpointError(f"{self.directory} holds a {self.about['task']!r} head, not {task.name!r}")
-        now, then = contract(task), self.about["hashes"]
-        if now["schema"] != then["schema"]:
+        if self.about.task != task.name:
+            raise CheckpointError(f"{self.directory} holds a {self.about.task!r} head, not {task.name!r}")
+        now, then = contract(task), self.about.hashes
+        if now["reply"] != then.reply:
             raise CheckpointError(
                 f"{self.directory} was trained to answer in another schema of {task.name!r} than this version of "
-                f"vlmkit has; train again, or install vlmkit {self.about['vlmkit']}"
+                f"vlmkit has; train again, or install vlmkit {self.about.vlmkit}"
             )
-        changed = tuple(name for name in ("prompt",) if now[name] != then[name])
-        for name in changed:
-            message = f"{self.directory} was trained with another {name} than this version of vlmkit uses"
+        changed = {
+            "prompt": now["prompt"] != then.prompt,
+            "preprocessing": _digest(task.specs(self.about.preset)) != then.specs,
+        }
+        for name in (name for name, differs in changed.items() if differs):
+            message = f"{self.directory} was trained with another {name} than this version of vlmkit has"
             warnings.warn(message, CheckpointWarning, stacklevel=3)
-        return changed
+        return tuple(name for name, differs in changed.items() if differs)
 
 
 def contract(task: Task[Any]) -> dict[str, str]:
-    """SHA-256 of what weights and code have to agree on: the prompt and the bounded schema."""
+    """SHA-256 of the prompt and of the bounded schema, as the code has them."""
     constraint = task.decoder().constraint(Sample("probe"))
     messages = [asdict(message) for message in task.prompt(Sample("probe")).messages]
-    return {
-        "prompt": _sha(json.dumps(messages, sort_keys=True, ensure_ascii=False).encode()),
-        "schema": _sha((constraint.schema if constraint else "").encode()),
-    }
+    return {"prompt": _digest(messages), "reply": _digest(constraint.schema if constraint else "")}
 
 
 def specs_of(model: Model[Any]) -> dict[str, Any]:
@@ -94,47 +128,54 @@ def specs_of(model: Model[Any]) -> dict[str, Any]:
     return found
 
 
+def base_of(model: Model[Any]) -> dict[str, str | None]:
+    """Hub id and revision of the weights; nulls for weights that only exist here."""
+    backbone = model.backbone
+    return {"id": backbone.base if backbone else None, "revision": backbone.revision if backbone else None}
+
+
 def save(
     model: Model[Any],
     directory: Path,
     task: Task[Any],
     *,
     preset: str,
-    synthetic: bool,
-    training: Mapping[str, Any],
-    keep_base: bool,
+    training: Sequence[Mapping[str, Any]],
     dtype: torch.dtype | None = None,
 ) -> None:
     """Write everything that answering again needs. Raises `CheckpointError` for a folder that is in use.
 
+    Weights that are a hub id's are not written again: the id is.
+
     Args:
-        keep_base: write the weights themselves; without it only an adapter, and the base's id.
-        dtype: type of the written weights; their own when not given.
+        dtype: type of the written weights; their own when not given, and always beside an adapter, which is tied to
+            the very numbers that it was trained on.
     """
-    if model.backbone is None:
+    backbone = model.backbone
+    if backbone is None:
         raise CheckpointError("this model has no backbone that could save its weights")
     if directory.exists() and any(directory.iterdir()):
         raise CheckpointError(f"{directory} is not empty; name a new folder")
     directory.mkdir(parents=True, exist_ok=True)
-    if keep_base or model.backbone.base is None:
-        model.backbone.save(directory / "base", dtype)
-    if model.roles["lora"]:
-        model.backbone.save_adapter(directory, training)
+    adapted = bool(model.roles["lora"])
+    if backbone.base is None:
+        backbone.save(directory / "base", None if adapted else dtype)
+    if adapted:
+        backbone.save_adapter(directory, {"training": list(training)})
     specs = specs_of(model)
     about = {
-        "format": FORMAT,
+        "format": 1,
         "vlmkit": version("vlmkit"),
         "task": task.name,
         "preset": preset,
-        "synthetic": synthetic,
-        "base": {"id": model.backbone.base, "revision": model.backbone.revision},
+        "base": base_of(model),
         "specs": specs,
-        "hashes": {**contract(task), "specs": _sha(json.dumps(specs, sort_keys=True).encode())},
-        "training": dict(training),
+        "hashes": {**contract(task), "specs": _digest(specs)},
+        "training": list(training),
     }
     (directory / "README.md").write_text(_card(about), encoding="utf-8")
-    about["files"] = {name: _sha((directory / name).read_bytes()) for name in _weights(directory)}
-    (directory / MANIFEST).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    about["files"] = {name: _sha256(directory / name) for name in _weights(directory)}
+    (directory / MANIFEST).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def open_checkpoint(directory: Path) -> Checkpoint:
@@ -143,24 +184,22 @@ def open_checkpoint(directory: Path) -> Checkpoint:
     Raises `CheckpointError` for a folder that is none of ours, pickles, files that are missing, edited or added, and
     preprocessing that was edited by hand.
     """
-    if not (directory / MANIFEST).is_file():
+    path = directory / MANIFEST
+    if not path.is_file():
         there = "no such folder" if not directory.is_dir() else f"no {MANIFEST} in it"
         raise CheckpointError(
             f"{directory} is no vlmkit checkpoint: {there}; wanted a folder that vlmkit train or save_pretrained wrote"
         )
     refuse_pickles(directory)
     try:
-        about = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-        wanted, hashes, specs = dict(about["files"]), about["hashes"], about["specs"]
-        supported = about["format"] == FORMAT
-        told = (about["task"], about["preset"], about["base"]["id"], hashes["prompt"], hashes["schema"])
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError):
-        raise CheckpointError(f"{directory / MANIFEST} is damaged; train or save again") from None
-    if not supported or not told[0]:
-        raise CheckpointError(f"{directory} has format {about['format']!r}; this vlmkit reads format {FORMAT}")
-    _compare(directory, wanted)
-    if _sha(json.dumps(specs, sort_keys=True).encode()) != hashes["specs"]:
-        raise CheckpointError(f"{directory / MANIFEST}: the preprocessing was edited after training; restore the file")
+        about = Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "JSON"
+        raise CheckpointError(f"{path} is damaged, or of another version: {where}: {first['msg']}") from None
+    _compare(directory, about.files)
+    if _digest(about.specs) != about.hashes.specs:
+        raise CheckpointError(f"{path}: the preprocessing was edited after training; restore the file")
     return Checkpoint(directory, about)
 
 
@@ -171,30 +210,37 @@ def _compare(directory: Path, wanted: Mapping[str, str]) -> None:
     if added := sorted(present - set(wanted)):
         raise CheckpointError(f"{directory}: {added[0]} was not there when the head was saved; remove it")
     for name, digest in wanted.items():
-        if _sha((directory / name).read_bytes()) != digest:
+        if _sha256(directory / name) != digest:
             raise CheckpointError(f"{directory}: {name} was changed after saving; restore it, or train and save again")
 
 
 def _weights(directory: Path) -> list[str]:
-    """Everything that decides an answer, by relative name."""
+    """Everything that decides an answer, by relative name; what lies outside is never listed, so never opened."""
     files = [path for path in directory.rglob("*") if path.is_file() and path.name not in (MANIFEST, "README.md")]
     return sorted(path.relative_to(directory).as_posix() for path in files if not path.name.startswith("."))
 
 
-def _sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def _card(about: Mapping[str, Any]) -> str:
-    origin = (
-        "Trained on synthetic data only: it shows that the software works, not that it is right about real footage."
-        if about["synthetic"]
-        else f"Base: {about['base']['id'] or 'random weights'}."
-    )
-    training = json.dumps(about["training"], indent=2, ensure_ascii=False)
+    runs = about["training"]
+    base = f"Base: {about['base']['id'] or 'weights that only exist here'}."
+    if runs and all(run["data"]["synthetic"] for run in runs):
+        base += " Trained on synthetic data only: it shows that the software works, not that it is right about anything"
+        base += " real."
+    if not runs:
+        base += " Not trained."
+    training = json.dumps(runs, ensure_ascii=False)
     return (
         f"---\nlibrary_name: vlmkit\ntags: [vlmkit, {about['task']}]\n---\n\n"
-        f"# {about['task']} ({about['preset']})\n\n{origin}\n\n"
+        f"# {about['task']} ({about['preset']})\n\n{base}\n\n"
         f'```python\nimport vlmkit\n\nhead = vlmkit.load("path/to/this/folder")\n```\n\n'
         f"Training, as `vlmkit train` recorded it:\n\n```json\n{training}\n```\n"
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -14,9 +15,9 @@ import torch
 
 from vlmkit import checkpoint as checkpoints
 from vlmkit.errors import VlmkitError
-from vlmkit.model import Model
+from vlmkit.model import Model, Prepared
 from vlmkit.plugins import installed
-from vlmkit.task import BuildOptions, Engine, Precision, Task, Weights
+from vlmkit.task import BuildOptions, Engine, Precision, Preset, Task, Weights
 from vlmkit.types import Clip, Image, Limits, Media, Modality, Prediction, Sample, Sound
 
 if TYPE_CHECKING:
@@ -73,13 +74,19 @@ class Head(Generic[T]):
         if batch_size < 1:
             raise VlmkitError(f"batch_size is at least 1; given {batch_size}")
         rest = iter(samples)
-        with ThreadPoolExecutor(2) as pool:  # PyAV decodes outside the GIL
-            ahead = self._ready(pool, rest, batch_size)
+        pool = ThreadPoolExecutor(2)  # PyAV decodes outside the GIL
+        try:
+            ahead, stop = self._ready(pool, rest, batch_size)
             while ahead:
                 batch = [future.result() for future in ahead]
-                ahead = self._ready(pool, rest, batch_size)
+                ahead, failed = ([], stop) if stop else self._ready(pool, rest, batch_size)
                 for prediction in self.model.answer(batch, limits):
                     yield replace(prediction, provenance=self._stamp)
+                stop = failed
+            if stop is not None:
+                raise stop
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def evaluate(self, data: str | Path, batch_size: int = 8) -> Report:
         """Predict a data folder and compare with its truth; baselines stand beside every figure."""
@@ -102,9 +109,7 @@ class Head(Generic[T]):
             Path(directory),
             self.task,
             preset=self.provenance["preset"],
-            synthetic=self.provenance["synthetic"],
-            training=self.provenance.get("training", {}),
-            keep_base=not self.model.roles["lora"],
+            training=self.provenance["training"],
             dtype=torch.float16 if half else None,
         )
 
@@ -117,13 +122,22 @@ class Head(Generic[T]):
             raise VlmkitError("this model takes no LoRA adapter")
         return self.model.backbone.merge_adapter()
 
-    def _ready(self, pool: ThreadPoolExecutor, rest: Iterator[Sample], n: int) -> list[Any]:
-        batch = list(islice(rest, n))
-        for sample in batch:
-            self._refuse_unread(sample)
-        return [pool.submit(self.model.prepare, sample) for sample in batch]
+    def _ready(
+        self, pool: ThreadPoolExecutor, rest: Iterator[Sample], n: int
+    ) -> tuple[list[Future[Prepared]], Exception | None]:
+        """The next samples on their way, and what ended them early: the answers before it are still given."""
+        started: list[Future[Prepared]] = []
+        try:
+            for sample in islice(rest, n):
+                self._refuse_unread(sample)
+                started.append(pool.submit(self.model.prepare, sample))
+        except Exception as error:  # the caller's iterator may raise anything; it is raised again in its turn
+            return started, error
+        return started, None
 
     def _refuse_unread(self, sample: Sample) -> None:
+        if not isinstance(sample, Sample):
+            raise VlmkitError(f"a vlmkit.Sample was wanted; given {type(sample).__name__}")
         if unread := sorted(sample.modalities - self.task.accepts):
             reads = ", ".join(sorted(self.task.accepts))
             raise VlmkitError(f"{self.task.name} does not read {', '.join(unread)}; it reads {reads}")
@@ -158,29 +172,39 @@ def load(
 
     Raises `UnknownNameError`, `CheckpointError`, `AdapterError` or `WiringError`; each says what to type.
     """
-    folder = Path(model) if model is not None else _as_folder(name)
-    found = checkpoints.open_checkpoint(folder) if folder is not None else None
-    task: Task[Any] = task_named(str(found.about["task"]) if found is not None and model is None else str(name))
-    chosen = task.preset(preset or (found.about["preset"] if found else None))
-    if found is None and chosen.checkpoint is not None and weights == "pretrained":
-        found = checkpoints.open_checkpoint(chosen.checkpoint)
+    task, chosen, found = _chosen(name, preset, model, weights)
     changed = found.differs(task) if found else ()
     options = BuildOptions(
         weights=weights,
         checkpoint=found.base if found else None,
-        revision=found.about["base"]["revision"] if found else None,
-        specs=found.specs if found else None,
+        revision=found.about.base.revision if found else None,
+        specs=found.about.specs if found else None,
         engine=engine,
         device=device,
         precision=precision,
     )
     built = task.build(chosen.name, options)
-    reached = _adapt(built, Path(adapter) if adapter is not None else found.adapter if found else None)
+    reached, learned = _adapt(built, Path(adapter) if adapter is not None else None, found)
     built.eval()
-    synthetic = bool(found.about["synthetic"]) if found else chosen.synthetic and weights == "pretrained"
-    if synthetic:
+    history = [*(found.about.training if found else ()), *learned]
+    provenance = {
+        "vlmkit": version("vlmkit"),
+        "task": task.name,
+        "preset": chosen.name,
+        "engine": engine,
+        "weights": weights,
+        "synthetic": bool(history) and all(run["data"]["synthetic"] for run in history),
+        "checkpoint": found.directory.name if found else None,
+        "base": checkpoints.base_of(built),
+        "adapted_modules": len(reached),
+        "specs": checkpoints.specs_of(built),
+        "hashes": checkpoints.contract(task),
+        "changed_since_training": list(changed),
+        "training": history,
+    }
+    if provenance["synthetic"]:
         log.warning("%s/%s was trained on synthetic data only; do not act on its answers", task.name, chosen.name)
-    return Head(task, built, _provenance(task, chosen.name, built, found, synthetic, changed, reached, options))
+    return Head(task, built, provenance)
 
 
 def task_named(name: str) -> Task[Any]:
@@ -189,46 +213,43 @@ def task_named(name: str) -> Task[Any]:
     return task
 
 
-def _adapt(model: Model[Any], adapter: Path | None) -> tuple[str, ...]:
-    if adapter is None:
-        return ()
+def _chosen(
+    name: str | Path, preset: str | None, model: str | Path | None, weights: Weights
+) -> tuple[Task[Any], Preset, checkpoints.Checkpoint | None]:
+    """Which task and preset are meant, and the checkpoint that holds them where there is one."""
+    folder = Path(model) if model is not None else _as_folder(name)
+    found = checkpoints.open_checkpoint(folder) if folder is not None else None
+    task: Task[Any] = task_named(found.about.task if found is not None and model is None else str(name))
+    if found is not None:
+        _refuse_contradiction(found, preset, weights)
+    chosen = task.preset(preset or (found.about.preset if found else None))
+    if found is None and chosen.checkpoint is not None and weights == "pretrained":
+        found = checkpoints.open_checkpoint(chosen.checkpoint)
+    return task, chosen, found
+
+
+def _refuse_contradiction(found: checkpoints.Checkpoint, preset: str | None, weights: Weights) -> None:
+    if weights == "random":
+        raise VlmkitError(f"weights='random' and the weights in {found.directory} cannot both be had; leave one out")
+    if preset is not None and preset != found.about.preset:
+        raise VlmkitError(f"{found.directory} holds preset {found.about.preset!r}, not {preset!r}; leave preset out")
+
+
+def _adapt(
+    model: Model[Any], adapter: Path | None, found: checkpoints.Checkpoint | None
+) -> tuple[tuple[str, ...], Sequence[Mapping[str, Any]]]:
+    """Names of the adapted modules, and the trainings that made an adapter from elsewhere."""
+    inside = found.adapter if found else None
+    if adapter is None and inside is None:
+        return (), ()
+    if adapter is not None and inside is not None:
+        raise VlmkitError(f"{inside} has an adapter already; merge it first (vlmkit adapter merge), or leave one out")
     if model.backbone is None:
         raise VlmkitError("this model takes no LoRA adapter")
-    return model.backbone.load_adapter(adapter)
-
-
-def _provenance(
-    task: Task[Any],
-    preset: str,
-    model: Model[Any],
-    found: checkpoints.Checkpoint | None,
-    synthetic: bool,
-    changed: tuple[str, ...],
-    reached: tuple[str, ...],
-    options: BuildOptions,
-) -> dict[str, Any]:
-    from importlib.metadata import version
-
-    backbone = model.backbone
-    return {
-        "vlmkit": version("vlmkit"),
-        "task": task.name,
-        "preset": preset,
-        "engine": options.engine,
-        "weights": options.weights,
-        "synthetic": synthetic,
-        "checkpoint": found.directory.name if found else None,
-        "base": found.about["base"]
-        if found
-        else {"id": backbone.base, "revision": backbone.revision}
-        if backbone
-        else None,
-        "adapted_modules": len(reached),
-        "specs": checkpoints.specs_of(model),
-        "hashes": checkpoints.contract(task),
-        "changed_since_training": list(changed),
-        "training": dict(found.about["training"]) if found else {},
-    }
+    if adapter is None or not (adapter / checkpoints.MANIFEST).is_file():
+        return model.backbone.load_adapter(adapter or Path(str(inside))), ()
+    own = checkpoints.open_checkpoint(adapter)  # one of ours: checked as a whole before it is read
+    return model.backbone.load_adapter(adapter), own.about.training
 
 
 def _as_folder(name: str | Path) -> Path | None:

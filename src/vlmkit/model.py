@@ -162,22 +162,30 @@ class Model(Generic[T]):
         self.train(())
 
     def prepare(self, sample: Sample) -> Prepared:
-        """Decode one sample. A file that cannot be used is a problem of this sample alone."""
+        """Decode one sample. A file that cannot be used is a problem of this sample alone.
+
+        A modality that could not be read is taken out, as if the sample had come without it; the problem stays, and
+        is fatal where the modality is required or nothing else is left.
+        """
         start = time.perf_counter()
         inputs: list[Inputs] = []
-        problems: list[Problem] = []
+        failed: dict[Modality, MediaError] = {}
+        notes: list[Problem] = []
         for encoder in self.encoders:
             try:
                 made = encoder.transform(sample)
             except MediaError as error:
-                where = sorted(encoder.modalities & set(sample.media))
-                fatal = bool(encoder.modalities & self.requires & set(sample.media)) or not self.requires
-                problems.append(Problem(f"media_{error.reason}", str(error), ",".join(where), fatal))
+                failed |= dict.fromkeys(encoder.modalities & set(sample.media), error)
                 made = {}
-            problems += made.get("notes", ())
+            notes += made.get("notes", ())
             inputs.append(made)
+        left = replace(sample, media={m: medium for m, medium in sample.media.items() if m not in failed})
+        problems = [
+            Problem(f"media_{error.reason}", str(error), modality, modality in self.requires or not left.modalities)
+            for modality, error in failed.items()
+        ]
         problems += self._missing(sample)
-        return Prepared(sample, tuple(inputs), tuple(problems), time.perf_counter() - start)
+        return Prepared(left, tuple(inputs), (*problems, *notes), time.perf_counter() - start)
 
     def _missing(self, sample: Sample) -> list[Problem]:
         return [

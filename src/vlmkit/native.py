@@ -6,12 +6,14 @@ window order. Tested with the classes of Qwen2.5-VL and Qwen3-VL.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from vlmkit.encoders.hf import HfVision
 from vlmkit.errors import CheckpointError, WiringError
@@ -25,13 +27,13 @@ from vlmkit.safety import refuse_pickles
 FAMILIES = ("qwen2_5_vl", "qwen3_vl")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Native:
     """The shared model with its three views.
 
     Attributes:
         hf: the `transformers` model; `processor`: its tokenizer and image and video processors.
-        base: hub id or directory that the weights came from; None for random ones.
+        base: hub id that the weights are those of, with `revision`; None for weights that only exist here.
     """
 
     hf: Any
@@ -42,11 +44,27 @@ class Native:
     base: str | None
     revision: str | None
 
+    @property
+    def identity(self) -> str:
+        """What an adapter names as its base: the hub id, or a digest of the weights without any adapter."""
+        if self.base is not None:
+            return self.base
+        digest = hashlib.sha256()
+        for name, value in sorted(self._base_state().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().float().cpu().contiguous().numpy().data)
+        return f"sha256:{digest.hexdigest()}"
+
     def save(self, directory: Path, dtype: torch.dtype | None = None) -> None:
-        """Write weights, configuration, tokenizer and processors in Hugging Face's own layout."""
-        state = {k: v.to(dtype) for k, v in self.hf.state_dict().items()} if dtype else None
+        """Write base weights, configuration, tokenizer and processors in Hugging Face's own layout."""
+        state = {name: value.to(dtype or value.dtype) for name, value in self._base_state().items()}
         self.hf.save_pretrained(directory, state_dict=state)
         self.processor.save_pretrained(directory)
+
+    def _base_state(self) -> dict[str, Any]:
+        """The weights under the names that they have without an adapter."""
+        state = self.hf.state_dict().items()
+        return {name.replace(".base_layer.", "."): value for name, value in state if ".lora_" not in name}
 
     def checkpoint_activations(self, on: bool) -> None:
         """Gradient checkpointing, in the variant that also works below frozen layers."""
@@ -57,21 +75,27 @@ class Native:
 
     def add_lora(self, **spec: Any) -> tuple[str, ...]:
         """Fresh LoRA weights in the language model; returns the names of the modules that got some."""
-        return add_lora(self.hf, LoraSpec(**spec), role_prefixes(self.hf))
+        matched = add_lora(self.hf, LoraSpec(**spec), role_prefixes(self.hf))
+        for name, parameter in self.hf.named_parameters():
+            if ".lora_" in name:
+                parameter.data = parameter.data.float()  # steps of 2e-4 are lost between the steps of bf16
+        return matched
 
     def load_adapter(self, directory: Path) -> tuple[str, ...]:
         """A PEFT directory, strictly: every key has to reach a module, and the base has to be the recorded one."""
-        return load_adapter(self.hf, directory, base=self.base, revision=self.revision).modules
+        return load_adapter(self.hf, directory, base=self.identity, revision=self.revision).modules
 
     def merge_adapter(self) -> float:
         """Into the base, proved on the logits of random text; raises `AdapterError` where they differ."""
         noise = torch.Generator().manual_seed(0)
         ids = torch.randint(len(self.processor.tokenizer), (4, 32), generator=noise).to(self.hf.device)
-        return merge_adapter(self.hf, lambda: self.hf(input_ids=ids).logits).lost
+        lost = merge_adapter(self.hf, lambda: self.hf(input_ids=ids).logits).lost
+        self.base = self.revision = None  # these are nobody else's weights any more
+        return lost
 
     def save_adapter(self, directory: Path, provenance: Mapping[str, Any]) -> None:
         """The LoRA weights as a PEFT directory that names its base."""
-        save_adapter(self.hf, directory, base=self.base or "", revision=self.revision, provenance=provenance)
+        save_adapter(self.hf, directory, base=self.identity, revision=self.revision, provenance=provenance)
 
 
 def views(
@@ -110,18 +134,27 @@ def open_native(
         _reachable(str(source), revision)
     try:
         processor = AutoProcessor.from_pretrained(source, revision=revision)
-        hf = AutoModelForImageTextToText.from_pretrained(
-            source, revision=revision, use_safetensors=True, **where.loading()
+        hf, report = AutoModelForImageTextToText.from_pretrained(
+            source, revision=revision, use_safetensors=True, output_loading_info=True, **where.loading()
         )
-    except OSError as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(
-            f"cannot load {str(source)!r}: not every file of it is in the local cache or on the hub; "
-            "preset='tiny' (--preset tiny) works offline"
+            f"cannot load {str(source)!r}: a file of it is missing or damaged, in the folder, in the local cache or on "
+            "the hub; preset='tiny' (--preset tiny) works offline"
         ) from error
+    _refuse_gaps(source, report)
     if where.quantization is None:
         hf = hf.to(where.device)
     commit = revision or getattr(hf.config, "_commit_hash", None)  # what the hub's branch stood for just now
-    return views(hf.eval(), processor, video=video, image=image, base=str(source), revision=commit)
+    base = None if Path(source).is_dir() else str(source)
+    return views(hf.eval(), processor, video=video, image=image, base=base, revision=commit if base else None)
+
+
+def _refuse_gaps(source: str | Path, report: Mapping[str, Any]) -> None:
+    """`transformers` fills what a file does not hold with random numbers, and goes on."""
+    for kind in ("missing_keys", "mismatched_keys", "unexpected_keys"):
+        if found := sorted(map(str, report.get(kind) or ())):
+            raise CheckpointError(f"{source}: {len(found)} weights are {kind.split('_')[0]}, the first is {found[0]}")
 
 
 def _reachable(source: str, revision: str | None) -> None:

@@ -35,6 +35,10 @@ def placement(device: str = "auto", precision: str = "auto") -> Placement:
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.device(device)
+    except RuntimeError:
+        raise WiringError(f"unknown device {device!r}; give auto, cpu, cuda, or cuda:1 and so on") from None
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise WiringError(f"device {device!r} was asked for and torch sees no GPU; give device='cpu' (--device cpu)")
     if precision == "auto":

@@ -72,6 +72,7 @@ class Task(Generic[T]):
         prompt: the question, the same in training and in serving.
         decoder: makes the reader of replies.
         build: `(preset, options) -> Model`; knows weights, and is the only thing that does.
+        specs: `preset -> ` preprocessing by modality, as JSON data; what its encoders get unless a checkpoint says.
         stages: `preset -> ` how that preset is trained.
         read: a data folder to samples with truth, in the folder's order.
         synth: `(folder, n, seed, workers)`; writes a folder that `read` understands.
@@ -90,6 +91,7 @@ class Task(Generic[T]):
     prompt: Callable[[Sample], Prompt]
     decoder: Callable[[], Decoder[T]]
     build: Callable[[str, BuildOptions], Model[T]]
+    specs: Callable[[str], Mapping[str, Any]]
     stages: Callable[[str], Sequence[Stage]]
     read: Callable[[Path], Iterable[Sample]]
     synth: Callable[[Path, int, int, int], None]

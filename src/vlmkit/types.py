@@ -45,6 +45,12 @@ class Clip:
     end_s: float | None = None
     fps: float | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("start_s", "end_s", "fps"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise TypeError(f"Clip: {name} is a number or None; given {value!r}")
+
     @property
     def name(self) -> str:
         """How messages call it."""
@@ -167,6 +173,10 @@ class Limits:
     max_new_tokens: int
     temperature: float = 0.0
     seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1 or self.temperature < 0:
+            raise ValueError(f"wanted max_new_tokens of 1 or more and a temperature of 0 or more; given {self}")
 
 
 @dataclass(frozen=True)

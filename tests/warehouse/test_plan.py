@@ -77,7 +77,7 @@ def test_the_figures_are_those_of_the_model_that_is_built(preset: str) -> None:
     from transformers import Qwen2_5_VLForConditionalGeneration
 
     from vlmkit_plugins.warehouse.architecture import config, tokenizer
-    from vlmkit_plugins.warehouse.recipe import VIDEO
+    from vlmkit_plugins.warehouse.specs import VIDEO
 
     figures = ARCHITECTURES[preset]
     with torch.device("meta"):

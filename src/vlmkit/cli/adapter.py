@@ -24,7 +24,8 @@ def check(
     """
     from vlmkit.llms.lora import check_adapter
 
-    report = check_adapter(folder, base)
+    inside = Path(base) / "base"  # a checkpoint of ours is taken by the weights in it
+    report = check_adapter(folder, str(inside) if inside.is_dir() else base)
     typer.echo(str(report))
     if not report.ok:
         raise typer.Exit(NOTHING_DONE)
@@ -38,7 +39,7 @@ def merge(
     preset: options.Preset = None,
     model: options.Model = None,
     device: options.Device = "auto",
-    precision: options.PrecisionName = "auto",
+    precision: options.PrecisionName = "fp32",
 ) -> None:
     """Merge an adapter into its base.
 

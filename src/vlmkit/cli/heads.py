@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmkit import plugins
+from vlmkit.cli.guard import say
 from vlmkit.task import Engine, Precision, Task, Weights
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def open_head(
     """`vlmkit.load`, with whatever libraries print kept out of the results."""
     import vlmkit
 
+    say(f"vlmkit: loading {model or task}{'' if model else '/' + (preset or 'its default preset')}")
     with results_only():
         return vlmkit.load(
             task,

@@ -32,6 +32,9 @@ def samples_of(task: Task[Any], given: Mapping[Modality, Sequence[Path]], text: 
     present = {modality: paths for modality, paths in given.items() if paths}
     _check(task, frozenset(present) | (frozenset({"text"}) if text is not None else frozenset()))
     files = {modality: _expand(modality, paths) for modality, paths in present.items()}
+    named = [path for paths in files.values() for path in paths]
+    if named and not any(path.exists() for path in named):  # before any weights are loaded for nothing
+        raise MediaError(str(named[0]), "missing", "there is no such file, and nothing else was given")
     counts = {modality: len(paths) for modality, paths in files.items()}
     if len(files) > 1 and set(counts.values()) != {1}:
         listed = ", ".join(f"{count} of {modality}" for modality, count in counts.items())
@@ -65,6 +68,8 @@ def _expand(modality: Modality, paths: Sequence[Path]) -> list[Path]:
         kept = [file for file in inside if file.suffix.lower() in SUFFIXES[modality]]
         if not kept:
             kinds = " ".join(sorted(SUFFIXES[modality]))
+            deeper = next((folder for folder in sorted(path.iterdir()) if folder.is_dir()), None)
+            kinds += f"; did you mean {deeper}?" if deeper else ""
             empty = MediaError(str(path), "empty", f"no {modality} file in this folder (looked for {kinds})")
             if len(paths) == 1:
                 raise empty

@@ -16,6 +16,8 @@ def tasks() -> None:
     for entry in entries:
         typer.echo(f"{entry.name:{width}}  {entry.summary}")
     failed = [plugin.name for plugin in found.plugins if plugin.error]
+    for fault in found.faults():
+        say(f"vlmkit: {fault}")
     if failed:
         say(f"vlmkit: plugins that failed to load: {', '.join(failed)}; type: vlmkit plugins")
     elif not entries:

@@ -30,21 +30,31 @@ class JsonDecoder(Generic[M]):
         rules: asked in order once a reply is read; what they find goes into the prediction.
         lenient: for engines that cannot be constrained: where strict reading fails, the tolerant reader tries, and
             each thing it repaired becomes a `repaired` problem.
+        narrow: a stricter model for one sample (the same fields, tighter bounds), for what only the sample tells, such
+            as a clip's length; replies about it are constrained by that.
 
     Raises `BudgetError` or `WiringError` for a result that cannot be bounded.
     """
 
     reads: Literal["generation", "tokens"] = "generation"
 
-    def __init__(self, result: type[M], *, rules: Sequence[Rule[M]] = (), lenient: bool = False) -> None:
+    def __init__(
+        self,
+        result: type[M],
+        *,
+        rules: Sequence[Rule[M]] = (),
+        lenient: bool = False,
+        narrow: Callable[[Sample], type[BaseModel]] | None = None,
+    ) -> None:
         self.result = result
         self.rules = tuple(rules)
         self.lenient = lenient
+        self.narrow = narrow
         self.bounds = bounded(result)
 
     def constraint(self, sample: Sample) -> Constraint:
-        """The same for every sample."""
-        return self.bounds
+        """The same for every sample, unless there is something to narrow."""
+        return self.bounds if self.narrow is None else bounded(self.narrow(sample))
 
     def check_budget(self, max_new_tokens: int) -> None:
         """Raises `BudgetError` for a budget at which not every cut reply can be closed."""

@@ -27,6 +27,7 @@ _ASCII_ATOM = re.compile(
 _UNWRITABLE = re.compile("[\x00-\x07\x0b\x0e-\x1f\x7f\ud800-\udfff]")  # no two-byte escape, or no UTF-8
 
 
+@functools.lru_cache(maxsize=256)  # asked once a sample where a length narrows it
 def bounded(result: type[BaseModel]) -> Constraint:
     """What the grammar of `result`'s replies is made from, with its sizes in bytes.
 

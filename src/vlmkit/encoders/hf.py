@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from vlmkit.errors import MediaError
 from vlmkit.media.image import open_image
 from vlmkit.media.spec import ImageSpec, VideoSpec
 from vlmkit.media.video import Frames, open_video
 from vlmkit.types import Batch, Clip, Features, Image, Inputs, Modality, Sample
+
+_ROUNDING = 1e-3  # of rates and times: containers count in ticks of their own
 
 _GRID = {"image": "image_grid_thw", "video": "video_grid_thw"}
 _PIXELS = {"image": "pixel_values", "video": "pixel_values_videos"}
@@ -41,13 +46,17 @@ class HfVision:
         """
         found: dict[str, Any] = {"facts": {}, "notes": ()}
         picture = sample.media.get("image")
-        if isinstance(picture, Image):
+        if picture is not None:
+            if not isinstance(picture, Image):
+                raise MediaError(str(picture), "not_media", f"an Image was wanted; given {type(picture).__name__}")
             opened = open_image(picture, self.image_spec)
             made = self._processor.image_processor(images=[opened.image], do_resize=False, return_tensors="pt")
             found |= {"pixel_values": made["pixel_values"], "image_grid_thw": made["image_grid_thw"]}
             found["notes"] += opened.notes
         clip = sample.media.get("video")
-        if isinstance(clip, Clip):
+        if clip is not None:
+            if not isinstance(clip, Clip):
+                raise MediaError(str(clip), "not_media", f"a Clip was wanted; given {type(clip).__name__}")
             frames = open_video(clip, self.video_spec)
             found |= self._patches(frames)
             found["notes"] += frames.notes
@@ -72,10 +81,18 @@ class HfVision:
         }
 
     def _spacing(self, frames: Frames) -> float:
-        # Exact for sampling by rate: a mean of real times would fall just under it and truncate M-RoPE ids by one.
-        if self.video_spec.sampler == "fps" and len(frames.times_s) < self.video_spec.max_frames:
-            return 1.0 / self.video_spec.fps
-        return frames.duration_s / len(frames.times_s)
+        """Seconds between two frames, as Qwen2.5-VL's M-RoPE wants it: one figure for the whole film.
+
+        Positions are truncated to whole numbers, so a figure that falls just short of the nominal one would move
+        frames: the asked rate counts where it could be met, and the median of the real distances elsewhere.
+        """
+        spec = self.video_spec
+        thinned = any(note.code == "frames_capped" for note in frames.notes)
+        met = spec.sampler == "fps" and not thinned and frames.source_fps > spec.fps * (1 - _ROUNDING)
+        if met or len(frames.times_s) < 2:
+            return 1.0 / spec.fps
+        gaps = [b - a for a, b in pairwise(frames.times_s)]
+        return median(gaps) * (1 + _ROUNDING)
 
     def encode(self, batch: Batch) -> dict[Modality, Features]:
         """Rows after the merger, in reading order; `deep` holds the deepstack rows of Qwen3-VL."""

@@ -43,7 +43,8 @@ def evaluate(
         model, data: how the report names them.
 
     Raises:
-        DataError: an id that comes twice, no sample with truth, or fewer than 1000 resamples.
+        DataError: an id that comes twice, no sample with truth, no prediction about any of them, or fewer than 1000
+            resamples.
     """
     if resamples < 1000:
         raise DataError(f"resamples={resamples}: an interval from fewer than 1000 draws is noise; give 1000 or more")
@@ -52,6 +53,11 @@ def evaluate(
     known: dict[str, T] = {key: sample.truth for key, sample in by_id.items() if sample.truth is not None}
     if not known:
         raise DataError(f"{data or task.name}: {len(by_id)} samples and no truth to compare with")
+    if answers and not answers.keys() & by_id.keys():
+        raise DataError(
+            f"none of {len(answers)} predictions is about these samples: ids are like {_list(list(answers)[:2])} there "
+            f"and like {_list(list(by_id)[:2])} here"
+        )
     outcomes, wrong = _outcomes(task.scoring, known, answers)
     table = Table([outcome.metrics for outcome in outcomes], task.scoring.combine)
     labels = [outcome.truth for outcome in outcomes]

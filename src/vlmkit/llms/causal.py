@@ -24,8 +24,8 @@ class TokenLoss(Protocol):
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """The plain loss of each token, `[k]`."""
-    return nn.functional.cross_entropy(logits, labels, reduction="none")
+    """The plain loss of each token, `[k]`, in fp32 whatever the model computes in."""
+    return nn.functional.cross_entropy(logits.float(), labels, reduction="none")
 
 
 class CausalVlm:
@@ -130,10 +130,12 @@ class CausalVlm:
             if rows.grid is None:
                 continue
             lengths = [n for n in rows.lengths if n]
-            outputs[modality] = BaseModelOutputWithPooling(pooler_output=rows.values.split(lengths))
+            values = rows.values.to(self.hf.device)
+            outputs[modality] = BaseModelOutputWithPooling(pooler_output=values.split(lengths))
             if rows.deep:
-                outputs[modality]["deepstack_features"] = [layer.split(lengths) for layer in rows.deep]
-            found[f"{modality}_grid_thw"] = rows.grid
+                layers = [layer.to(self.hf.device) for layer in rows.deep]
+                outputs[modality]["deepstack_features"] = [layer.split(lengths) for layer in layers]
+            found[f"{modality}_grid_thw"] = rows.grid.to(self.hf.device)
             if rows.step_s is not None and self._takes_step:
                 found["second_per_grid_ts"] = rows.step_s.to(self.hf.device)
         return found | ({"mm_encoder_outputs": outputs} if outputs else {})

@@ -30,6 +30,7 @@ class ChatRenderer:
         self._processor = processor
         self._tokenizer = processor.tokenizer
         self._slot: dict[Modality, str] = {"image": processor.image_token, "video": processor.video_token}
+        self._special = tuple(self._tokenizer.get_added_vocab())
         self._slot_id = {"image": processor.image_token_id, "video": processor.video_token_id}
 
     def texts(self, prompts: Sequence[Prompt], tokens: Mapping[Modality, Tokens]) -> list[str]:
@@ -38,7 +39,7 @@ class ChatRenderer:
         texts = []
         for index, prompt in enumerate(prompts):
             text = self._processor.apply_chat_template(
-                [_message(m.role, m.parts) for m in prompt.messages], tokenize=False, add_generation_prompt=True
+                [self._message(m.role, m.parts) for m in prompt.messages], tokenize=False, add_generation_prompt=True
             )
             asked = {part.modality for message in prompt.messages for part in message.parts if isinstance(part, Slot)}
             for modality, rows in tokens.items():
@@ -69,6 +70,18 @@ class ChatRenderer:
         image, video = input_ids == self._slot_id["image"], input_ids == self._slot_id["video"]
         kinds: Tensor = image.long() + 2 * video.long()
         return kinds
+
+    def _message(self, role: str, parts: Sequence[str | Slot]) -> dict[str, Any]:
+        content = [
+            {"type": "text", "text": self._plain(p)} if isinstance(p, str) else {"type": p.modality} for p in parts
+        ]
+        return {"role": role, "content": content}
+
+    def _plain(self, text: str) -> str:
+        """Text that cannot end a turn or open a slot: a special token in it gets a zero-width space inside."""
+        for token in self._special:
+            text = text.replace(token, f"{token[0]}\u200b{token[1:]}")
+        return text
 
     def _widened(self, modality: Modality, rows: Tokens) -> Any:
         if rows.grid is None:
@@ -110,8 +123,3 @@ def pad(rows: Sequence[Sequence[int]], fill: int, *, left: bool) -> tuple[Tensor
         ids[index, where] = torch.tensor(row, dtype=torch.long)
         mask[index, where] = 1
     return ids, mask
-
-
-def _message(role: str, parts: Sequence[str | Slot]) -> dict[str, Any]:
-    content = [{"type": "text", "text": p} if isinstance(p, str) else {"type": p.modality} for p in parts]
-    return {"role": role, "content": content}

@@ -64,6 +64,7 @@ def colours() -> Task[Colour]:
         prompt=_prompt,
         decoder=ColourDecoder,
         build=_build,
+        specs=lambda preset: {},
         stages=lambda preset: (),
         read=_read,
         synth=_synth,

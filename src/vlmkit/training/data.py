@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import track
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from vlmkit.errors import DataError
@@ -36,7 +37,7 @@ class Rows(Dataset[Row]):
 
 
 def prepare(model: Model[Any], samples: Sequence[Sample], workers: int = 2) -> tuple[Rows, dict[str, str]]:
-    """Decode every sample once. Patches are kept in half precision: 8 bits of a pixel fit in its 11.
+    """Decode every sample once. Patches are kept in half precision, which costs a normalised pixel under 1/1000.
 
     Returns the usable rows, and `{sample id: reason}` of the others. Raises `DataError` when none is usable, or when
     a sample has no truth to learn from.
@@ -68,8 +69,8 @@ def encode(model: Model[Any], rows: Rows, batch_size: int = 16) -> Rows:
     with torch.inference_mode():
         for start in track(starts, "encoding once", console=Console(stderr=True)):
             batch = rows.prepared[start : start + batch_size]
-            kept += split(model.tokens(batch), len(batch))
-    return replace(rows, tokens=kept)
+            kept += [_on_cpu(tokens) for tokens in split(model.tokens(batch), len(batch))]
+    return Rows([_without_pixels(one) for one in rows.prepared], kept)
 
 
 def split(tokens: Mapping[Modality, Tokens], n: int) -> list[dict[Modality, Tokens]]:
@@ -105,6 +106,31 @@ def _cat(parts: Sequence[Tokens]) -> Tokens:
     deep = tuple(torch.cat(layers) for layers in zip(*(part.deep for part in parts if part.deep), strict=True))
     lengths = tuple(n for part in parts for n in part.lengths)
     return Tokens(cat("values"), lengths, cat("times_s"), cat("grid"), deep, cat("step_s"))
+
+
+def _on_cpu(tokens: Mapping[Modality, Tokens]) -> dict[Modality, Tokens]:
+    """Rows of a whole data set do not belong on a GPU."""
+    return {modality: _moved(rows) for modality, rows in tokens.items()}
+
+
+def _moved(rows: Tokens) -> Tokens:
+    def cpu(value: Tensor | None) -> Tensor | None:
+        return None if value is None else value.cpu()
+
+    return Tokens(
+        rows.values.cpu(),
+        rows.lengths,
+        times_s=cpu(rows.times_s),
+        grid=cpu(rows.grid),
+        deep=tuple(layer.cpu() for layer in rows.deep),
+        step_s=cpu(rows.step_s),
+    )
+
+
+def _without_pixels(one: Prepared) -> Prepared:
+    """What a frozen encoder has read is not needed again."""
+    inputs = tuple({k: v for k, v in made.items() if not k.startswith("pixel_values")} for made in one.inputs)
+    return replace(one, inputs=inputs)
 
 
 def _halved(one: Prepared) -> Prepared:

@@ -62,7 +62,7 @@ class ProbeLearner(Learner):
         if rows.times_s is None or rows.grid is None:
             raise WiringError("a probe needs rows with times")
         per_step = _steps(rows)
-        logits = torch.stack([part.logsumexp(0) for part in self.probe(rows.values).split(per_step)])
+        logits = torch.stack([part.logsumexp(0) for part in self.probe(rows.values.float()).split(per_step)])
         starts = [0, *torch.tensor(per_step).cumsum(0).tolist()][:-1]
         times = rows.times_s[starts].tolist()
         owners = [one for one, n in zip(batch, rows.grid[:, 0].tolist(), strict=True) for _ in range(n)]

@@ -39,6 +39,7 @@ class OrdinalLoss:
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """`(logits [k, v], labels [k]) -> loss [k]`."""
+        logits = logits.float()
         ids, kernel = self._ids.to(labels.device), self._kernel.to(logits.device)
         loss = cross_entropy(logits, labels, reduction="none")
         rows, numbers = torch.nonzero(labels[:, None] == ids, as_tuple=True)

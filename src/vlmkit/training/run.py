@@ -10,10 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from vlmkit.checkpoint import open_checkpoint
 from vlmkit.errors import CheckpointError, UnknownNameError, VlmkitError
-from vlmkit.head import Head, load
+from vlmkit.head import Head, load, task_named
 from vlmkit.training.data import prepare
-from vlmkit.training.sft import StageLog, run_stage
+from vlmkit.training.sft import run_stage
 from vlmkit.training.stage import Stage
 from vlmkit.types import Sample
 
@@ -34,8 +35,12 @@ def run(
     """See `vlmkit.train`."""
     if out.exists() and any(out.iterdir()):
         raise CheckpointError(f"{out} is not empty; name a new folder")
-    head = load(task, preset=preset, **options)
-    samples = list(head.task.read(data))
+    if max_steps is not None and max_steps < 1:
+        raise VlmkitError(f"max_steps is at least 1; given {max_steps}")
+    if str(options.get("device", "auto")).startswith("cuda:"):
+        raise VlmkitError("training takes the first GPU it sees; name another with CUDA_VISIBLE_DEVICES, not device")
+    samples = list(task_named(task).read(data))  # before any weights: a typo should cost no download
+    head = _open(task, preset, stage, options)
     stages = _chosen(head.task.stages(head.provenance["preset"]), stage)
     _add_lora(head, stages)
     rows, bad = prepare(head.model, samples)
@@ -45,8 +50,28 @@ def run(
         logs = [
             run_stage(head.model, rows, one, Path(scratch) / one.name, seed=seed, max_steps=max_steps) for one in stages
         ]
-    trained_on = {"samples": len(rows), "left_out": bad, "truth_sha256": _truth_sha(samples), "seed": seed}
-    return _save(head, out, {"data": trained_on, "stages": [one.to_json() for one in logs]}, logs)
+    trained_on = {
+        "samples": len(rows),
+        "left_out": bad,
+        "truth_sha256": _truth_sha(samples),
+        "synthetic": (data / "synth.json").is_file(),
+    }
+    head.provenance["training"].append({"seed": seed, "data": trained_on, "stages": [one.to_json() for one in logs]})
+    # The shipped head is stored in 16 bits; weights of a preset of real size keep their own type.
+    head.save_pretrained(out, half=head.task.presets[head.provenance["preset"]].synthetic)
+    for one in logs:
+        log.info("stage %s: %d steps, %.0f s, loss %.3f", one.name, one.steps, one.seconds, one.losses[-1][1])
+    return out
+
+
+def _open(task: str, preset: str | None, stage: str | None, options: dict[str, Any]) -> Head[Any]:
+    """The head to train. Whole weights are trained in fp32: steps are lost between the steps of 16 bits."""
+    known = task_named(task)
+    name = preset or (open_checkpoint(Path(options["model"])).about.preset if options.get("model") else None)
+    stages = _chosen(known.stages(known.preset(name).name), stage)
+    if options.get("precision", "auto") == "auto" and any(set(one.roles) - {"lora"} for one in stages):
+        options = {**options, "precision": "fp32"}
+    return load(task, preset=preset, **options)
 
 
 def _chosen(stages: Sequence[Stage], wanted: str | None) -> Sequence[Stage]:
@@ -66,16 +91,6 @@ def _add_lora(head: Head[Any], stages: Sequence[Stage]) -> None:
         raise VlmkitError("this model takes no LoRA adapter")
     matched = head.model.backbone.add_lora(**spec)
     log.info("LoRA reaches %d modules, the first is %s", len(matched), matched[0])
-
-
-def _save(head: Head[Any], out: Path, training: dict[str, Any], logs: Sequence[StageLog]) -> Path:
-    head.provenance["training"] = training
-    # Weights drawn here and trained on a room's own clips: the checkpoint has to say so wherever it goes.
-    head.provenance["synthetic"] = head.task.presets[head.provenance["preset"]].synthetic
-    head.save_pretrained(out, half=head.provenance["synthetic"])
-    for one in logs:
-        log.info("stage %s: %d steps, %.0f s, loss %.3f", one.name, one.steps, one.seconds, one.losses[-1][1])
-    return out
 
 
 def _truth_sha(samples: Sequence[Sample]) -> str:

@@ -39,13 +39,12 @@ def run_stage(
 ) -> StageLog:
     """Train one stage in place and leave the model in eval mode."""
     trained = model.train_roles(stage.roles)
-    frozen_sight = not {"encoder", "projector"} & set(stage.roles)
-    data = encode(model, rows) if frozen_sight else rows
+    data = rows if _sees_gradients(model) else encode(model, rows)
     torch.manual_seed(seed)
     learner = _learner(model, rows, stage)
     if model.backbone is not None:
         model.backbone.checkpoint_activations(stage.checkpointing)
-    steps = min(stage.steps, max_steps or stage.steps)
+    steps = stage.steps if max_steps is None else min(stage.steps, max_steps)
     trainer = _Trainer(
         model=learner,
         args=_arguments(stage, folder, seed, steps, _device(model)),
@@ -72,6 +71,12 @@ class _Trainer(Trainer):
                 groups += [{"params": chosen, "lr": rate, "weight_decay": decay}] if chosen else []
         self.optimizer = torch.optim.AdamW(groups)
         return self.optimizer
+
+
+def _sees_gradients(model: Model[Any]) -> bool:
+    """Whether anything before the language model learns, adapters in the encoder included."""
+    parts = [*model.modules.get("encoder", ()), *model.modules.get("projector", ())]
+    return any(parameter.requires_grad for part in parts for parameter in part.parameters())
 
 
 def _learner(model: Model[Any], rows: Rows, stage: Stage) -> Learner:

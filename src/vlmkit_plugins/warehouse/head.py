@@ -9,12 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, Field, create_model
+
 from vlmkit.decoders.json import JsonDecoder
+from vlmkit.errors import WiringError
 from vlmkit.protocols import Decoder
 from vlmkit.task import BuildOptions, Preset, Task
 from vlmkit.types import Message, Problem, Prompt, Sample, Slot
-from vlmkit_plugins.warehouse import data, metrics, picture, plan, schema, synth
-from vlmkit_plugins.warehouse.schema import FPS, OPERATIONS, OperationSpan
+from vlmkit_plugins.warehouse import data, metrics, picture, plan, schema, specs, synth
+from vlmkit_plugins.warehouse.schema import CLIP_FRAMES, FPS, OPERATIONS, OperationSpan
 
 if TYPE_CHECKING:
     from vlmkit.model import Model
@@ -36,15 +39,37 @@ def prompt(sample: Sample) -> Prompt:
 
 def decoder() -> Decoder[OperationSpan]:
     """The reader of replies: the schema's grammar, then what a grammar cannot hold."""
-    return JsonDecoder(OperationSpan, rules=(rules,))
+    return JsonDecoder(OperationSpan, rules=(rules,), narrow=narrow)
 
 
 def rules(value: OperationSpan, sample: Sample) -> tuple[Problem, ...]:
     """The schema's rules, with the film's measured length where the data folder does not state one."""
+    return schema.rules(value, replace(sample, meta={**sample.meta, "n_frames": n_frames(sample)}))
+
+
+def narrow(sample: Sample) -> type[BaseModel]:
+    """The schema for a clip of this length: a segment cannot end after it."""
+    return _span_of(n_frames(sample))
+
+
+def n_frames(sample: Sample) -> int:
+    """Frames of the clip at `FPS`: as measured, else as the data folder says, else a full clip's; at least one."""
     measured = sample.meta.get("video_s")
-    if "n_frames" not in sample.meta and measured is not None:
-        sample = replace(sample, meta={**sample.meta, "n_frames": round(float(measured) * FPS)})
-    return schema.rules(value, sample)
+    stated = sample.meta.get("n_frames", CLIP_FRAMES)
+    return min(CLIP_FRAMES, max(1, round(float(measured) * FPS) if measured is not None else int(stated)))
+
+
+@cache
+def _span_of(frames: int) -> type[BaseModel]:
+    if frames == CLIP_FRAMES:
+        return OperationSpan
+    segment = create_model(
+        "TemporalSegment",
+        start_frame=(int, Field(ge=0, le=frames - 1)),
+        end_frame=(int, Field(ge=1, le=frames)),
+    )
+    fields = {name: (info.annotation, ...) for name, info in OperationSpan.model_fields.items()}
+    return create_model("OperationSpan", **{**fields, "temporal_segment": (segment, ...)})  # type: ignore[call-overload,no-any-return]
 
 
 @cache
@@ -57,7 +82,12 @@ def presets() -> Mapping[str, Preset]:
 
 
 def build(preset: str, options: BuildOptions) -> Model[OperationSpan]:
-    """The model of a preset; imports torch."""
+    """The model of a preset; imports torch. Raises `WiringError` for an engine that this task has not."""
+    if options.engine != "local":
+        raise WiringError(
+            f"warehouse has no engine {options.engine!r} in this version; leave it out, or give engine='local' "
+            "(--engine local)"
+        )
     from vlmkit_plugins.warehouse import recipe
 
     return recipe.build(preset, options)
@@ -83,6 +113,7 @@ def task() -> Task[OperationSpan]:
         prompt=prompt,
         decoder=decoder,
         build=build,
+        specs=specs.specs,
         stages=stages,
         read=data.read,
         synth=synth.synth,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from vlmkit.errors import WiringError
 from vlmkit.media.spec import ImageSpec, VideoSpec
 from vlmkit.model import Model
 from vlmkit.native import Native, open_native, random_native
@@ -13,24 +12,12 @@ from vlmkit.placement import Placement, placement
 from vlmkit.task import BuildOptions
 from vlmkit_plugins.warehouse import architecture
 from vlmkit_plugins.warehouse.head import decoder, presets, prompt
-from vlmkit_plugins.warehouse.schema import CLIP_FRAMES, FPS, OperationSpan
-
-CLIP_S = CLIP_FRAMES / FPS
-_CELL = 28 * 28  # pixels of one merged token
-
-VIDEO = {
-    "tiny": VideoSpec(fps=2.0, max_frames=10, min_pixels=4 * _CELL, max_pixels=12 * _CELL, max_s=CLIP_S, over="head"),
-    # 336 x 336, the brief's frame size: 144 tokens a pair of frames; 10 frames of 5 s.
-    "qwen2.5-vl-3b": VideoSpec(fps=2.0, min_pixels=36 * _CELL, max_pixels=144 * _CELL, max_s=CLIP_S, over="head"),
-    "qwen2.5-vl-7b": VideoSpec(fps=2.0, min_pixels=36 * _CELL, max_pixels=144 * _CELL, max_s=CLIP_S, over="head"),
-}
-IMAGE = ImageSpec()
+from vlmkit_plugins.warehouse.schema import OperationSpan
+from vlmkit_plugins.warehouse.specs import IMAGE, VIDEO
 
 
 def build(preset: str, options: BuildOptions) -> Model[OperationSpan]:
-    """Wire a preset. Raises `CheckpointError` where weights are missing, `WiringError` for an engine it has not."""
-    if options.engine != "local":
-        raise WiringError(f"warehouse has no engine {options.engine!r} yet; use engine='local'")
+    """Wire a preset. Raises `CheckpointError` where weights are missing."""
     return assemble(_native(preset, options))
 
 
@@ -53,8 +40,9 @@ def _native(preset: str, options: BuildOptions) -> Native:
         return random(preset, where)
     specs = options.specs or {}
     video = VideoSpec.from_json(specs["video"]) if "video" in specs else VIDEO[preset]
+    image = ImageSpec.from_json(specs["image"]) if "image" in specs else IMAGE
     source = options.checkpoint or presets()[preset].sources["weights"]
-    return open_native(source, video=video, image=IMAGE, where=where, revision=options.revision)
+    return open_native(source, video=video, image=image, where=where, revision=options.revision)
 
 
 def random(preset: str, where: Placement) -> Native:
