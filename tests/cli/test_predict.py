@@ -92,7 +92,7 @@ def test_a_bad_sample_spoils_nothing_and_gives_code_1(run: Run, head: FakeHead, 
 def test_nothing_but_bad_samples_gives_code_3(run: Run, tmp_path: Path) -> None:
     result = run("predict", "colours", "--video", tmp_path / "none.mp4")
     assert (result.exit_code, result.stdout) == (3, "")
-    assert "media_missing" in result.stderr
+    assert "none.mp4: missing: there is no such file" in result.stderr
 
 
 def test_an_empty_folder_is_a_media_error(run: Run, tmp_path: Path, calls: list[Any]) -> None:

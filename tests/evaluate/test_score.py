@@ -76,6 +76,11 @@ def test_predictions_of_unknown_ids_are_listed_and_left_out() -> None:
     assert report.metrics["accuracy"] == 1.0
 
 
+def test_predictions_of_other_samples_altogether_are_a_mix_up() -> None:
+    with pytest.raises(DataError, match="none of 1 predictions is about these samples: ids are like 'stranger'"):
+        score(make(40), [Prediction("stranger", Colour("red", 1))])
+
+
 def test_samples_without_truth_are_listed_and_left_out() -> None:
     samples = make(40)
     report = score([*samples, Sample("blank")], right(samples))

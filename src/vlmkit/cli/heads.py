@@ -36,7 +36,8 @@ def open_head(
     """`vlmkit.load`, with whatever libraries print kept out of the results."""
     import vlmkit
 
-    say(f"vlmkit: loading {model or task}{'' if model else '/' + (preset or 'its default preset')}")
+    if sys.stderr.isatty():  # the libraries alone take seconds to import
+        say(f"vlmkit: loading {model or '/'.join(filter(None, (task, preset)))}")
     with results_only():
         return vlmkit.load(
             task,

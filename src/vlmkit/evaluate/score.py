@@ -53,11 +53,7 @@ def evaluate(
     known: dict[str, T] = {key: sample.truth for key, sample in by_id.items() if sample.truth is not None}
     if not known:
         raise DataError(f"{data or task.name}: {len(by_id)} samples and no truth to compare with")
-    if answers and not answers.keys() & by_id.keys():
-        raise DataError(
-            f"none of {len(answers)} predictions is about these samples: ids are like {_list(list(answers)[:2])} there "
-            f"and like {_list(list(by_id)[:2])} here"
-        )
+    _refuse_strangers(list(answers), list(by_id))
     outcomes, wrong = _outcomes(task.scoring, known, answers)
     table = Table([outcome.metrics for outcome in outcomes], task.scoring.combine)
     labels = [outcome.truth for outcome in outcomes]
@@ -90,6 +86,15 @@ def _unique(pairs: Sequence[tuple[str, V]], what: str) -> dict[str, V]:
         twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
         raise DataError(f"{len(twice)} {what} ids come more than once: {_list(twice)}; ids join answers to truth")
     return joined
+
+
+def _refuse_strangers(answers: Sequence[str], samples: Sequence[str]) -> None:
+    """Predictions of which none is about these samples: a mix-up, and no model that is always wrong."""
+    if answers and not set(answers) & set(samples):
+        raise DataError(
+            f"none of {len(answers)} predictions is about these samples: ids are like {_list(answers[:2])} there "
+            f"and like {_list(samples[:2])} here"
+        )
 
 
 def _outcomes(
