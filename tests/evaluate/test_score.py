@@ -77,7 +77,7 @@ def test_predictions_of_unknown_ids_are_listed_and_left_out() -> None:
 
 
 def test_predictions_of_other_samples_altogether_are_a_mix_up() -> None:
-    with pytest.raises(DataError, match="none of 1 predictions is about these samples: ids are like 'stranger'"):
+    with pytest.raises(DataError, match="none of 1 predictions is about these samples: ids are like stranger there"):
         score(make(40), [Prediction("stranger", Colour("red", 1))])
 
 
