@@ -109,6 +109,49 @@ def test_greedy_tokens_equal_plain_transformers(native: Native, index: int) -> N
     assert reply.n_new == wanted.n_new > 0
 
 
+def _plain_batch(native: Native, samples: Sequence[Sample]) -> dict[str, Any]:
+    """Films of several sizes as one batch of `transformers`' own, padded on the left."""
+    texts, films, clocks = [], [], []
+    for sample in samples:
+        clip = sample.media["video"]
+        film = torch.from_numpy(np.asarray(clip.source)).permute(0, 3, 1, 2)
+        films.append(film)
+        clocks.append(VideoMetadata(total_num_frames=len(film), fps=FPS, frames_indices=list(range(len(film)))))
+        content = [{"type": "video"}, {"type": "text", "text": "What is it?"}]
+        messages = [
+            {"role": "system", "content": [{"type": "text", "text": "You look."}]},
+            {"role": "user", "content": content},
+        ]
+        texts.append(native.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    made = native.processor(
+        text=texts,
+        videos=films,
+        video_metadata=clocks,
+        do_sample_frames=False,
+        do_resize=False,
+        padding=True,
+        return_tensors="pt",
+    )
+    return dict(made)
+
+
+def test_a_mixed_batch_equals_plain_transformers(native: Native) -> None:
+    samples = _samples(native)[:2]
+    plain = _plain_batch(native, samples)
+    prompts, tokens = _ours(native, samples)
+    rendered = native.llm._chat.render(prompts, tokens)
+    assert rendered.input_ids.tolist() == plain["input_ids"].tolist()
+    assert not rendered.attention_mask.all(), "rows of one length would not be a mixed batch"
+    with torch.inference_mode():
+        wanted = native.hf(**plain).logits
+        given = native.hf(**vars(rendered), **native.llm._vision(tokens)).logits
+        ids = native.hf.generate(**plain, max_new_tokens=NEW, do_sample=False)[:, plain["input_ids"].shape[1] :]
+    assert torch.equal(given, wanted)
+    replies = native.llm.generate(prompts, tokens, [None, None], Limits(NEW))
+    for row, reply in zip(ids.tolist(), replies, strict=True):
+        assert reply.text == native.llm._generation(row, [0.0] * NEW, 0).text
+
+
 def test_a_batch_equals_its_rows_alone(native: Native) -> None:
     samples = _samples(native)
     together = native.llm.generate(*_ours(native, samples), [None] * 4, Limits(NEW))
