@@ -108,7 +108,7 @@ class HfVision:
         if not present:
             return Features(weight.new_zeros(0, self.dim), tuple(rows))
         grid = torch.cat([one[_GRID[modality]] for one in present]).to(weight.device)
-        pixels = torch.cat([one[_PIXELS[modality]] for one in present]).to(weight.device, weight.dtype)
+        pixels = torch.cat([one[_PIXELS[modality]] for one in present]).to(weight.device)  # upstream casts
         encode = self._hf.model.get_video_features if modality == "video" else self._hf.model.get_image_features
         out = encode(pixels, grid, return_dict=True)
         deep = tuple(torch.cat(tuple(layer)) for layer in getattr(out, "deepstack_features", None) or ())
