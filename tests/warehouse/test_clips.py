@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def session(*ends: tuple[Name, float]) -> Session:
 
 
 def total(cut: Cut) -> int:
-    return len(cut.windows) + cut.joined + cut.no_next + cut.edge
+    return len(cut.windows) + cut.joined + cut.no_next + cut.edge + cut.crowded
 
 
 def test_windows_start_inside_one_operation_and_end_inside_the_next() -> None:
@@ -65,6 +66,30 @@ def test_ends_of_a_window_avoid_other_boundaries() -> None:
         cut = build(session(("Tape", 2.5), ("Label", 5.0), ("Pack", 7.5), ("Idle", 20.0), ("Wrap", 30.0)), 750, seed)
         for window in cut.windows[1:]:
             assert window.start_frame % 62.5 and (window.start_frame + CLIP_FRAMES) not in (62, 125, 188, 500)
+
+
+def test_a_boundary_without_a_free_window_is_counted() -> None:
+    cut = build(session(("Tape", 1.0), ("Label", 5.0), ("Idle", 8.0), ("Wrap", 30.0)), 30 * FPS)
+    assert (cut.crowded, [window.id[-4:] for window in cut.windows]) == (1, ["0001"])
+    assert (cut.no_next, total(cut)) == (1, cut.boundaries)
+    short = build(session(("Tape", 1.0), ("Label", 2.0), ("Idle", 60.0)), 2 * FPS)
+    assert (short.windows, short.crowded, short.edge, total(short)) == ((), 1, 1, short.boundaries)
+
+
+def test_no_window_ends_on_a_boundary() -> None:
+    rng = random.Random(0)
+    crowded = 0
+    for seed in range(200):
+        ends = sorted({round(rng.uniform(0.2, 20.0), 1) for _ in range(rng.randint(2, 60))})
+        names: tuple[Name, ...] = ("Tape", "Label", "Idle")
+        found = session(*((names[k % 3], end_s) for k, end_s in enumerate(ends)))
+        borders = {round(end_s * FPS) for end_s in ends[:-1]}
+        cut = build(found, max(1, round(ends[-1] * FPS)), seed)
+        assert total(cut) == cut.boundaries
+        assert not borders & {w.start_frame for w in cut.windows}
+        assert not borders & {w.start_frame + w.n_frames for w in cut.windows}
+        crowded += cut.crowded
+    assert crowded
 
 
 def test_windows_stay_inside_the_film() -> None:

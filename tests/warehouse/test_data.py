@@ -45,6 +45,23 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["manifest.jsonl"]
 
 
+def test_a_line_ends_at_its_line_feed_only(tmp_path: Path) -> None:
+    odd = "a\u2028b\u2029c\x85d"  # JSON allows them raw, and write_manifest leaves them so
+    write_manifest(tmp_path, [row(id=odd), row(id="b")])
+    assert [sample.id for sample in read(tmp_path)] == [odd, "b"]
+
+
+def test_truth_may_end_with_its_clip(tmp_path: Path) -> None:
+    (sample,) = read(manifest(tmp_path, row(meta={"n_frames": 60})))
+    assert sample.truth is not None
+    assert sample.truth.temporal_segment.end_frame == sample.meta["n_frames"]
+
+
+def test_a_film_that_is_missing_gives_its_sample_all_the_same(tmp_path: Path) -> None:
+    (sample,) = read(manifest(tmp_path, row(video="videos/gone.mp4")))
+    assert sample.media["video"].source == tmp_path / "videos" / "gone.mp4"
+
+
 def test_aliases_and_openpack_ids_are_resolved(tmp_path: Path) -> None:
     odd = {**TRUTH, "dominant_operation": "assemble_box", "anticipated_next_operation": 500}
     (sample,) = read(manifest(tmp_path, row(truth=odd)))
@@ -90,6 +107,13 @@ def test_folders_that_cannot_be_read(tmp_path: Path) -> None:
         (row(id="b", truth="Tape"), ":2: record: "),
         (row(id="b", truth={**TRUTH, "dominant_operation": None}), ":2: dominant_operation: "),
         (row(id="b", truth={**TRUTH, "temporal_segment": {"start_frame": 9, "end_frame": 3}}), ":2: temporal_segment"),
+        (
+            row(id="b", meta={"n_frames": 59}),
+            ":2: truth: .*end_frame: the segment ends at frame 60 and the clip has 59",
+        ),
+        (row(id="b", meta={"n_frames": "many"}), ":2: meta.n_frames: wanted a whole number"),
+        (row(id="b", meta={"n_frames": True}), ":2: meta.n_frames: wanted a whole number"),
+        (row(id="b", meta={"n_frames": 0}), ":2: meta.n_frames: wanted a whole number"),
         (row(id="b", video="/etc/passwd"), ":2: video: wanted a path inside"),
         (row(id="b", video="../a.mp4"), ":2: video: wanted a path inside"),
         (row(id="b", video="videos/../../a.mp4"), ":2: video: wanted a path inside"),

@@ -13,11 +13,11 @@ START = datetime(2022, 3, 29, 14, 30, tzinfo=JST)
 HEADER = "uuid,user,session,box,id,operation,start,end,actions"
 
 
-def line(code: str, start: str, end: str, session: str = "S0500") -> str:
+def line(code: str, start: str, end: str, session: str = "S0500", user: str = "U0108") -> str:
     def cell(text: str) -> str:
         return f"2022-03-29 14:30:{text}+09:00" if text[:1].isdigit() else text
 
-    return f"u-{code},U0108,{session},B1,{code},Name,{cell(start)},{cell(end)},act:1;act:2"
+    return f"u-{code},{user},{session},B1,{code},Name,{cell(start)},{cell(end)},act:1;act:2"
 
 
 def table(folder: Path, *lines: str, header: str = HEADER) -> Path:
@@ -124,3 +124,38 @@ def test_tables_that_are_none(tmp_path: Path) -> None:
         read_operations(table(tmp_path), START)
     with pytest.raises(DataError, match="end_before_start 1"):
         read_operations(table(tmp_path, line("300", "04", "04")), START)
+
+
+def test_one_user_at_a_time_since_session_names_repeat(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        line("300", "00", "04"),
+        line("500", "01", "05", user="U0107"),
+        line("600", "05", "07", "S0600", user="U0107"),
+    )
+    with pytest.raises(DataError, match=r"2 users \(U0107, U0108\); name one with user="):
+        read_operations(path, START, session="S0500")
+    with pytest.raises(DataError, match="no user 'U1'; found: U0107, U0108"):
+        read_operations(path, START, user="U1")
+    with pytest.raises(DataError, match=r"2 sessions \(S0500, S0600\)"):
+        read_operations(path, START, user="U0107")
+    found = read_operations(path, START, user="U0108")  # whose only session needs no naming
+    assert (found.user, [(o.id, o.start_s, o.end_s) for o in found.operations]) == ("U0108", [(300, 0, 4)])
+    assert dict(found.counts.skipped) == {"other_user": 2}
+    found = read_operations(path, START, user="U0107", session="S0500")
+    assert dict(found.counts.skipped) == {"other_user": 1, "other_session": 1}
+    assert found.counts.lines["other_user"] == (2,)
+
+
+def test_a_row_ends_at_its_line_feed_only(tmp_path: Path) -> None:
+    first, second = line("300", "00", "04"), line("400", "04", "06")
+    found = read_operations(table(tmp_path, first.replace("B1", "B\u20281\x85\x0c1"), second), START)
+    assert [(o.id, o.box) for o in found.operations] == [(300, "B\u20281\x85\x0c1"), (400, "B1")]
+    assert found.counts.rows == 2
+
+
+def test_an_id_is_a_whole_number(tmp_path: Path) -> None:
+    given = (line(code, "04", "06") for code in ("100.9", "inf", "1e999"))
+    found = read_operations(table(tmp_path, line("300.0", "00", "04"), *given), START)
+    assert [o.id for o in found.operations] == [300]
+    assert dict(found.counts.skipped) == {"unknown_id": 3}

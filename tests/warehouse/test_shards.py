@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 import tarfile
 from collections.abc import Iterable
@@ -99,6 +100,55 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(DataError, match=r"shard-000000\.tar"):
             list(read_shards(tmp_path))
+
+
+def test_a_shard_cut_between_two_samples_is_refused(tmp_path: Path) -> None:
+    (path,) = write_shards(samples(4), tmp_path)
+    whole = path.read_bytes()
+    with tarfile.open(path) as tar:
+        third = tar.getmembers()[4].offset  # two members a sample
+        end = tar.getmembers()[-1].offset_data + 1024  # 1000 bytes of film, filled up to a block
+    for cut in (third, end, end + 512, 0):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(DataError, match=r"shard-000000\.tar: the tar file is damaged or cut off"):
+            next(read_shards(tmp_path))
+    path.write_bytes(whole[:third] + bytes(1024))  # a whole tar, of half the samples
+    with pytest.raises(DataError, match=r"holds 2 samples, and shards\.json says 4"):
+        list(read_shards(tmp_path))
+
+
+@pytest.mark.parametrize("lost", [0, 1, 3])
+def test_a_shard_that_is_gone_is_named_before_the_first_sample(tmp_path: Path, lost: int) -> None:
+    paths = write_shards(samples(10), tmp_path, shard_bytes=3000)
+    assert len(paths) == 4
+    paths[lost].unlink()
+    with pytest.raises(DataError, match=rf"shards missing: shard-00000{lost}\.tar"):
+        next(read_shards(tmp_path))
+
+
+def test_the_index_says_what_was_written(tmp_path: Path) -> None:
+    paths = write_shards(samples(4), tmp_path, shard_bytes=3000)
+    index = tmp_path / "shards.json"
+    assert json.loads(index.read_text()) == {"shard-000000.tar": 3, "shard-000001.tar": 1}
+    (tmp_path / "shard-000002.tar").write_bytes(paths[0].read_bytes())
+    with pytest.raises(DataError, match=r"shards not in shards\.json: shard-000002\.tar"):
+        next(read_shards(tmp_path))
+    for text in ("{", "[]", '{"shard-000000.tar": "3"}'):
+        index.write_text(text)
+        with pytest.raises(DataError, match=r"shards\.json: (not readable|wanted)"):
+            next(read_shards(tmp_path))
+    index.unlink()
+    with pytest.raises(DataError, match=r"shards\.json: missing"):
+        next(read_shards(tmp_path))
+
+
+def test_an_interrupted_folder_has_no_index(tmp_path: Path) -> None:
+    (path,) = write_shards(samples(1), tmp_path)
+    path.unlink()
+    with pytest.raises(DataError, match="has none"):
+        write_shards([*samples(1), Sample("a")], tmp_path)
+    with pytest.raises(DataError, match=r"shards\.json: missing"):
+        next(read_shards(tmp_path))
 
 
 def test_without_webdataset_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

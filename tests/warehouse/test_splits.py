@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vlmkit.errors import DataError, MediaError
@@ -9,7 +10,7 @@ from vlmkit.types import Clip, Sample
 from vlmkit_plugins.warehouse.splits import leak_check, split_of
 
 
-def sample(name: str, source: Path | bytes, **meta: str) -> Sample:
+def sample(name: str, source: Path | bytes | np.ndarray, **meta: str) -> Sample:
     return Sample(name, {"video": Clip(source)}, meta=meta)
 
 
@@ -56,3 +57,25 @@ def test_a_missing_film_is_named(tmp_path: Path) -> None:
         leak_check({"train": [sample("a", tmp_path / "gone.mp4")]})
     with pytest.raises(MediaError, match="unreadable"):
         leak_check({"train": [sample("a", tmp_path)]})
+
+
+def test_arrays_are_compared_by_their_frames() -> None:
+    frames = np.arange(2 * 4 * 6 * 3, dtype=np.uint8).reshape(2, 4, 6, 3)
+    with pytest.raises(DataError, match=r"1 leaks .*same film: 'a' \(train\) and 'b' \(test\)"):
+        leak_check({"train": [sample("a", frames)], "test": [sample("b", frames.copy())]})
+    other = frames.copy()
+    other[-1, -1, -1, -1] += 1
+    leak_check({"train": [sample("a", frames)], "test": [sample("b", other), sample("c", frames.reshape(2, 6, 4, 3))]})
+
+
+def test_what_cannot_be_compared_is_refused() -> None:
+    with pytest.raises(DataError, match=r"a: wanted a film to compare between splits .* given none"):
+        leak_check({"train": [Sample("a", text="no film")]})
+    with pytest.raises(DataError, match="given list"):
+        leak_check({"train": [sample("a", [1])]})  # type: ignore[arg-type]
+
+
+def test_an_id_belongs_to_one_split() -> None:
+    leak_check({"train": [sample("a", b"1"), sample("a", b"2")], "test": [sample("b", b"3")]})
+    with pytest.raises(DataError, match=r"1 leaks .*same id: 'a' \(train\) and 'a' \(test\)"):
+        leak_check({"train": [sample("a", b"1")], "test": [sample("a", b"2")]})

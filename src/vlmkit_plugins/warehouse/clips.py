@@ -51,10 +51,11 @@ class Window:
 
 @dataclass(frozen=True)
 class Cut:
-    """Windows of one session; `boundaries` is their number plus the three reasons why a boundary gave none.
+    """Windows of one session; `boundaries` is their number plus the four reasons why a boundary gave none.
 
     `joined`: both sides have the same of the ten names; `no_next`: nothing is annotated after what is visible;
-    `edge`: the film ends where one of the sides would be.
+    `edge`: the film ends where one of the sides would be; `crowded`: wherever the window may lie, one of its ends is on
+    another boundary.
     """
 
     windows: tuple[Window, ...]
@@ -62,6 +63,7 @@ class Cut:
     joined: int
     no_next: int
     edge: int
+    crowded: int
 
 
 def merged(operations: Sequence[Operation]) -> tuple[tuple[Name, int, int], ...]:
@@ -86,12 +88,17 @@ def build(session: Session, film_frames: int, seed: int = 0) -> Cut:
         raise DataError(f"session {session.session}: film_frames={film_frames}; wanted 1 or more")
     parts = merged(session.operations)
     n_frames = min(CLIP_FRAMES, film_frames)
+    borders = {start for _, start, _ in parts[1:]} | {end for _, _, end in parts[:-1]}
     windows = []
-    no_next = edge = 0
+    no_next = edge = crowded = 0
     for index in range(len(parts) - 1):
-        start = _start(parts, index, film_frames, f"{seed}/{session.user}/{session.session}/{index}")
-        if start is None:
+        starts = _starts(parts[index][2], film_frames, f"{seed}/{session.user}/{session.session}/{index}")
+        if not starts:
             edge += 1
+            continue
+        start = next((at for at in starts if at not in borders and at + n_frames not in borders), None)
+        if start is None:
+            crowded += 1
             continue
         told = tell(parts, start, n_frames)
         if told is None:
@@ -100,21 +107,17 @@ def build(session: Session, film_frames: int, seed: int = 0) -> Cut:
         name = f"{session.user}_{session.session}_t{index:04d}"
         windows.append(Window(name, session.user, session.session, start, n_frames, *told))
     boundaries = max(0, len(session.operations) - 1)
-    return Cut(tuple(windows), boundaries, boundaries - max(0, len(parts) - 1), no_next, edge)
+    return Cut(tuple(windows), boundaries, boundaries - max(0, len(parts) - 1), no_next, edge, crowded)
 
 
-def _start(parts: Sequence[tuple[Name, int, int]], index: int, film_frames: int, draw: str) -> int | None:
-    """Where the window of boundary `index` starts: as drawn, or as near to that as both its ends lie mid-operation."""
+def _starts(boundary: int, film_frames: int, draw: str) -> list[int]:
+    """Where a window that shows both sides of `boundary` may start: as drawn, then by distance from that."""
     n_frames = min(CLIP_FRAMES, film_frames)
-    boundary = parts[index][2]
     width = round(JITTER_S * FPS - 0.5)
     drawn = random.Random(draw).randint(-width, width)
-    edges = {edge for _, start, end in parts for edge in (start, end)}
     nearest = sorted(range(-width, width + 1), key=lambda shift: (abs(shift - drawn), shift))
     starts = [max(0, min(boundary + shift - n_frames // 2, film_frames - n_frames)) for shift in nearest]
-    inside = [start for start in starts if start < boundary < start + n_frames]
-    free = (start for start in inside if start not in edges and start + n_frames not in edges)
-    return next(free, inside[0] if inside else None)
+    return [start for start in starts if start < boundary < start + n_frames]
 
 
 def tell(

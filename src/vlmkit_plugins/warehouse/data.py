@@ -17,7 +17,7 @@ from typing import Any
 from vlmkit.errors import DataError, MediaError
 from vlmkit.types import Clip, Sample
 from vlmkit_plugins.warehouse.ontology import load
-from vlmkit_plugins.warehouse.schema import OPERATIONS, parse_span
+from vlmkit_plugins.warehouse.schema import OPERATIONS, parse_span, rules
 
 MANIFEST = "manifest.jsonl"
 FILMS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
@@ -29,8 +29,9 @@ def read(folder: Path) -> Iterator[Sample]:
     """The samples of a folder, in the manifest's order; of plain films, by name and without truth.
 
     The manifest is checked as a whole before the first sample comes. Raises `MediaError` for a folder that is
-    missing, no folder, or empty, and for a film that is missing; `DataError` naming file and line for a bad line, and
-    with counts for unknown labels.
+    missing, no folder, or empty; `DataError` naming file and line for a bad line or a truth that ends after the clip's
+    `meta["n_frames"]`, and with counts for unknown labels. Films are not opened: the sample of one that is missing
+    comes like any other, and whoever decodes it is told.
     """
     folder = Path(folder)
     if not folder.exists():
@@ -61,7 +62,7 @@ def _plain(folder: Path) -> list[Sample]:
 
 def _from_manifest(folder: Path, manifest: Path) -> list[Sample]:
     try:
-        lines = manifest.read_text(encoding="utf-8").splitlines()
+        lines = manifest.read_text(encoding="utf-8").split("\n")  # splitlines also cuts at U+2028, which JSON allows
     except (OSError, UnicodeDecodeError):
         raise DataError(f"{manifest}: cannot be read as UTF-8 text") from None
     unknown: Counter[str] = Counter()
@@ -120,7 +121,13 @@ def _sample(folder: Path, row: dict[str, Any], where: str) -> Sample:
     if row.get("subject") is not None:
         meta = {**meta, "subject": str(row["subject"])}
     truth = parse_span(row["truth"], where) if row.get("truth") is not None else None
-    return Sample(row["id"], {"video": Clip(_inside(folder, row["video"], where))}, truth=truth, meta=meta)
+    n_frames = meta.get("n_frames")
+    if n_frames is not None and (isinstance(n_frames, bool) or not isinstance(n_frames, int) or n_frames < 1):
+        raise DataError(f"{where}: meta.n_frames: wanted a whole number from 1; given {n_frames!r}")
+    sample = Sample(row["id"], {"video": Clip(_inside(folder, row["video"], where))}, truth=truth, meta=meta)
+    for problem in rules(truth, sample) if truth is not None else ():
+        raise DataError(f"{where}: truth: {problem.where}: {problem.message}")
+    return sample
 
 
 def _inside(folder: Path, name: str, where: str) -> Path:

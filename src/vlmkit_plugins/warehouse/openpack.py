@@ -9,6 +9,7 @@ explicit Null operations, and overlaps are counted and cut.
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -47,8 +48,8 @@ class Operation:
 class Counts:
     """What happened to the rows: `rows == used + sum(skipped.values())`, lines of the skipped ones in `lines`.
 
-    `skipped` reasons: `missing_time`, `bad_time`, `end_before_start`, `unknown_id`, `other_session`, `covered` (lies
-    wholly under earlier rows), `before_video` (ends before the film starts).
+    `skipped` reasons: `missing_time`, `bad_time`, `end_before_start`, `unknown_id`, `other_user`, `other_session`,
+    `covered` (lies wholly under earlier rows), `before_video` (ends before the film starts).
     """
 
     rows: int = 0
@@ -90,7 +91,9 @@ class _Row:
     end_s: float
 
 
-def read_operations(path: Path, video_start: datetime, session: str | None = None, zone: tzinfo = UTC) -> Session:
+def read_operations(
+    path: Path, video_start: datetime, session: str | None = None, zone: tzinfo = UTC, user: str | None = None
+) -> Session:
     """Read one table against the start of the session's film.
 
     Args:
@@ -98,19 +101,21 @@ def read_operations(path: Path, video_start: datetime, session: str | None = Non
         video_start: when the film's first frame was taken; with a time zone.
         session: keep rows of this session only; needed where the table holds more than one.
         zone: of times in the table that name none.
+        user: keep rows of this user only; needed where the table holds more than one, as session names repeat.
 
     Raises:
-        DataError: a missing or unreadable file, missing columns, a `video_start` without a zone, several sessions and
-            none chosen, a session that is not there, or not one row that can be used.
+        DataError: a missing or unreadable file, missing columns, a `video_start` without a zone, several users or
+            sessions and none chosen, a user or session that is not there, or not one row that can be used.
     """
     if video_start.tzinfo is None:
         raise DataError(f"video_start={video_start.isoformat()} has no time zone; add one, such as +09:00")
     skipped: dict[str, list[int]] = {}
     cells = list(_cells(path))
-    wanted = _session(path, cells, session)
+    _check_choice(path, "user", (cell for _, cell in cells), user)
+    _check_choice(path, "session", (cell for _, cell in cells if _is_of(cell, "user", user)), session)
     rows = []
     for line, cell in cells:
-        row = _row(line, cell, wanted, video_start, zone)
+        row = _row(line, cell, user, session, video_start, zone)
         if isinstance(row, str):
             skipped.setdefault(row, []).append(line)
         else:
@@ -139,7 +144,7 @@ def _cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise DataError(f"{path}: missing, or not readable as UTF-8 text") from None
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(io.StringIO(text, newline=""))  # str.splitlines would also cut at U+2028 and the like
     names = [name.strip() for name in reader.fieldnames or []]
     missing = [name for name in _NEEDED if name not in names]
     if missing:
@@ -151,18 +156,26 @@ def _cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         yield reader.line_num, {name: (cell.get(name) or "").strip() for name in names}
 
 
-def _session(path: Path, cells: Iterable[tuple[int, Mapping[str, str]]], session: str | None) -> str | None:
-    known = sorted({cell["session"] for _, cell in cells if cell.get("session")})
-    if session is not None and known and session not in known:
-        raise DataError(f"{path}: no session {session!r}; found: {', '.join(known)}")
-    if session is None and len(known) > 1:
-        raise DataError(f"{path}: {len(known)} sessions ({', '.join(known)}); name one with session=")
-    return session
+def _check_choice(path: Path, column: str, cells: Iterable[Mapping[str, str]], chosen: str | None) -> None:
+    known = sorted({cell[column] for cell in cells if cell.get(column)})
+    if chosen is not None and known and chosen not in known:
+        raise DataError(f"{path}: no {column} {chosen!r}; found: {', '.join(known)}")
+    if chosen is None and len(known) > 1:
+        raise DataError(f"{path}: {len(known)} {column}s ({', '.join(known)}); name one with {column}=")
 
 
-def _row(line: int, cell: Mapping[str, str], wanted: str | None, video_start: datetime, zone: tzinfo) -> _Row | str:
+def _is_of(cell: Mapping[str, str], column: str, chosen: str | None) -> bool:
+    """True as well where nothing was chosen, or the table has no such column."""
+    return chosen is None or cell.get(column, chosen) == chosen
+
+
+def _row(
+    line: int, cell: Mapping[str, str], user: str | None, session: str | None, video_start: datetime, zone: tzinfo
+) -> _Row | str:
     """The row, or the reason why it cannot be used."""
-    if wanted is not None and cell.get("session", wanted) != wanted:
+    if not _is_of(cell, "user", user):
+        return "other_user"
+    if not _is_of(cell, "session", session):
         return "other_session"
     if any(cell[name].casefold() in _MISSING for name in ("start", "end")):
         return "missing_time"
@@ -177,8 +190,8 @@ def _row(line: int, cell: Mapping[str, str], wanted: str | None, video_start: da
         return "unknown_id"
     if end_s <= 0:
         return "before_video"
-    user, session, box, uuid = (cell.get(name, "") for name in ("user", "session", "box", "uuid"))
-    return _Row(line, user, session, box, uuid, entry, max(0.0, start_s), end_s)
+    who, when, box, uuid = (cell.get(name, "") for name in ("user", "session", "box", "uuid"))
+    return _Row(line, who, when, box, uuid, entry, max(0.0, start_s), end_s)
 
 
 def _seconds(text: str, video_start: datetime, zone: tzinfo) -> float:
@@ -190,9 +203,10 @@ def _seconds(text: str, video_start: datetime, zone: tzinfo) -> float:
 
 def _entry(cell: Mapping[str, str]) -> OpenPackEntry | None:
     try:
-        return load().openpack_entry(int(float(cell["id"])))  # a column with a NaN in it is written as 100.0
-    except (ValueError, OverflowError):
+        number = float(cell["id"])  # a column with a NaN in it is written as 100.0
+    except ValueError:
         return None
+    return load().openpack_entry(int(number)) if number.is_integer() else None
 
 
 def _joined(rows: list[_Row], skipped: dict[str, list[int]]) -> tuple[list[Operation], int]:

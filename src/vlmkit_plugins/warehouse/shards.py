@@ -1,7 +1,8 @@
 """WebDataset shards of samples: tar files of a few hundred MB, written and read with `webdataset`.
 
 A sample is `KEY.json` (id, truth, meta) with either `KEY.mp4` (the film's own bytes) or `KEY.0000.jpg`, `KEY.0001.jpg`
-… (frames of `JPEG_SIDE_PX`). Keys are made of safe characters only; the true id stands in the JSON.
+… (frames of `JPEG_SIDE_PX`). Keys are made of safe characters only; the true id stands in the JSON. `shards.json`
+beside the shards counts the samples of each, so that one that is missing or cut off is noticed.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import io
 import json
 import re
 import tarfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,8 @@ SHARD_BYTES = 300_000_000
 JPEG_SIDE_PX = 336
 JPEG_QUALITY = 90
 PATTERN = "shard-%06d.tar"
+INDEX = "shards.json"
+_TAR_END = bytes(2 * tarfile.BLOCKSIZE)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 Frames = Callable[[Sample], tuple[Iterable[NDArray[np.uint8]], float]]
@@ -36,7 +40,9 @@ Frames = Callable[[Sample], tuple[Iterable[NDArray[np.uint8]], float]]
 def write_shards(
     samples: Iterable[Sample], folder: Path, shard_bytes: int = SHARD_BYTES, frames: Frames | None = None
 ) -> tuple[Path, ...]:
-    """Write samples into `folder/shard-000000.tar` and on, and return the files.
+    """Write samples into `folder/shard-000000.tar` and on, and return the shards.
+
+    The index `shards.json` is written last: a folder whose writing was interrupted has none, and cannot be read.
 
     A shard is closed once it holds `shard_bytes` of members, so it is larger by less than one sample.
 
@@ -55,8 +61,10 @@ def write_shards(
     if any(folder.glob("shard-*.tar")):
         raise DataError(f"{folder}: already holds shards; name a new folder or delete them")
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / INDEX).unlink(missing_ok=True)  # of shards that somebody deleted
     pattern = str(folder).replace("%", "%%") + "/" + PATTERN
     seen: dict[str, str] = {}
+    counts: Counter[str] = Counter()
     options = {"encoder": False, "mtime": 0, "verbose": 0}  # bytes in, the same bytes out, nothing on stdout
     with _webdataset().ShardWriter(pattern, maxcount=10**9, maxsize=shard_bytes, **options) as writer:
         for sample in samples:
@@ -65,29 +73,67 @@ def write_shards(
                 raise DataError(f"ids {seen[key]!r} and {sample.id!r} have the same key {key!r}; rename one")
             seen[key] = sample.id
             writer.write({"__key__": key, **_members(sample, frames)})
+            counts[Path(writer.fname).name] += 1
     if not seen:
         raise DataError(f"{folder}: no sample was given, so there is nothing to write")
-    return tuple(sorted(folder.glob("shard-*.tar")))
+    (folder / INDEX).write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+    return tuple(folder / name for name in counts)
 
 
 def read_shards(folder: Path) -> Iterator[Sample]:
     """The samples of a folder of shards, in the order written: films as bytes, JPEG members as one array of frames.
 
     Raises `MediaError` where there is no shard, and `DataError` naming the file, or the key of a sample, that cannot be
-    read.
+    read; also where shards and index differ, before the first sample, or a shard has not the samples the index counts.
     """
-    shards = sorted(Path(folder).resolve().glob("shard-*.tar"))
-    if not shards:
-        raise MediaError(str(folder), "missing", "no shard-*.tar in it; write some with write_shards")
+    folder = Path(folder).resolve()
+    counts = _counts(folder)
     reader = _webdataset().tariterators
-    for shard in shards:
+    for name, count in counts.items():
+        shard = folder / name
+        found = 0
         with shard.open("rb") as stream:
+            _check_end(shard, stream)
             members = reader.tar_file_expander([{"url": shard.name, "stream": stream}])
             try:
                 for item in reader.group_by_keys(members):
                     yield _sample(shard, item)
+                    found += 1
             except (tarfile.TarError, EOFError):
                 raise DataError(f"{shard}: the tar file is damaged or cut off; write it again") from None
+        if found != count:
+            raise DataError(f"{shard}: holds {found} samples, and {INDEX} says {count}; write it again")
+
+
+def _counts(folder: Path) -> dict[str, int]:
+    """Samples by shard's name, in order, as the index has them; exactly those shards are there."""
+    there = {path.name for path in folder.glob("shard-*.tar")}
+    if not there:
+        raise MediaError(str(folder), "missing", "no shard-*.tar in it; write some with write_shards")
+    index = folder / INDEX
+    try:
+        counts = json.loads(index.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(
+            f"{index}: missing: copy it too, or write the shards again where that was interrupted"
+        ) from None
+    except (OSError, ValueError):
+        raise DataError(f"{index}: not readable as JSON; write the shards again") from None
+    if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
+        raise DataError(f"{index}: wanted an object of shard names with counts; write the shards again")
+    for names, what in ((counts.keys() - there, "missing"), (there - counts.keys(), f"not in {INDEX}")):
+        if names:
+            raise DataError(f"{folder}: shards {what}: {', '.join(sorted(names))}")
+    return dict(sorted(counts.items()))
+
+
+def _check_end(shard: Path, stream: IO[bytes]) -> None:
+    """`tarfile` takes a tar cut between two members for a whole one; a whole one ends in two blocks of zeros."""
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, size - len(_TAR_END)))
+    if stream.read() != _TAR_END:
+        raise DataError(f"{shard}: the tar file is damaged or cut off; write it again")
+    stream.seek(0)
 
 
 def safe_key(sample_id: str) -> str:

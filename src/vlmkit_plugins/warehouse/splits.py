@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+
 from vlmkit.errors import DataError, MediaError
 from vlmkit.types import Sample
 
@@ -29,10 +31,12 @@ def split_of(subject: str, splits: Mapping[str, frozenset[str]] = SPLITS) -> str
 
 
 def leak_check(splits: Mapping[str, Iterable[Sample]], by_subject: bool = True) -> None:
-    """Raise `DataError` with the pairs when two splits share a film's bytes, a session, or (`by_subject`) a subject.
+    """Raise `DataError` with the pairs when two splits share an id, a film, a session, or (`by_subject`) a subject.
 
-    Films are compared by sha256 of the file (or the bytes), so that a renamed copy is found; a session by
-    `meta["subject"]` with `meta["session"]`, where both are known.
+    Films are compared by sha256 of the file, the bytes, or the array's frames, so that a renamed copy is found, but not
+    a file against its own decoded frames; a session by `meta["subject"]` with `meta["session"]`, where both are known.
+    Also raises `DataError` for a sample without a film, and `MediaError` for a film that cannot be read: neither can be
+    compared.
     """
     owners: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)  # what is shared -> split -> first sample id
     digests: dict[Path, str] = {}
@@ -50,19 +54,31 @@ def leak_check(splits: Mapping[str, Iterable[Sample]], by_subject: bool = True) 
 
 
 def _marks(sample: Sample, digests: dict[Path, str], by_subject: bool) -> Iterator[tuple[str, str]]:
-    clip = sample.media.get("video")
-    if clip is not None and isinstance(clip.source, bytes):
-        yield "same film", hashlib.sha256(clip.source).hexdigest()
-    elif clip is not None and isinstance(clip.source, str | Path):
-        path = Path(clip.source)
-        if path not in digests:
-            digests[path] = _digest(path)
-        yield "same film", digests[path]
+    yield "same id", sample.id
+    yield "same film", _content(sample, digests)
     subject, session = sample.meta.get("subject"), sample.meta.get("session")
     if by_subject and subject is not None:
         yield "same subject", str(subject)
     if subject is not None and session is not None:
         yield "same session", f"{subject}/{session}"
+
+
+def _content(sample: Sample, digests: dict[Path, str]) -> str:
+    clip = sample.media.get("video")
+    source = None if clip is None else clip.source
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    if isinstance(source, np.ndarray):
+        digest = hashlib.sha256(f"{source.dtype.str} {source.shape} ".encode())  # the bytes alone do not say the shape
+        digest.update(source.tobytes())
+        return digest.hexdigest()
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if path not in digests:
+            digests[path] = _digest(path)
+        return digests[path]
+    given = "none" if clip is None else type(source).__name__
+    raise DataError(f"{sample.id}: wanted a film to compare between splits (a file, bytes, or an array); given {given}")
 
 
 def _digest(path: Path) -> str:
