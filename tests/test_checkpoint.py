@@ -84,6 +84,12 @@ def _flip(path: Path) -> None:
     path.write_bytes(bytes(data))
 
 
+def _edit(folder: Path, old: str, new: str) -> None:
+    text = (folder / "vlmkit.json").read_text()
+    assert old in text
+    (folder / "vlmkit.json").write_text(text.replace(old, new))
+
+
 def _edit_spec(folder: Path) -> None:
     about = json.loads((folder / "vlmkit.json").read_text())
     about["specs"]["video"]["fps"] = 8.0
@@ -93,6 +99,8 @@ def _edit_spec(folder: Path) -> None:
 SPOILED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "edited weights": (lambda p: _flip(p / "base" / "model.safetensors"), "was changed after saving"),
     "edited preprocessing": (_edit_spec, "preprocessing was edited"),
+    "edited preset": (lambda p: _edit(p, '"preset": "tiny"', '"preset": "qwen2.5-vl-7b"'), "preset or preprocessing"),
+    "odd training": (lambda p: _edit(p, '"training": []', '"training": [{"x": 1}]'), "is damaged"),
     "missing weights": (lambda p: (p / "base" / "model.safetensors").unlink(), "is missing"),
     "added weights": (lambda p: (p / "base" / "more.safetensors").write_bytes(b""), "was not there"),
     "a pickle": (lambda p: (p / "base" / "pytorch_model.bin").write_bytes(b""), "refused"),
@@ -200,6 +208,7 @@ def test_an_adapter_travels_with_a_base_that_nobody_else_has(tmp_path: Path) -> 
     again = vlmkit.load(tmp_path / "whole", device="cpu")
     assert _answers(again) == _answers(one)
     again.merge_adapter()
+    assert again.provenance["adapted_modules"] == 0
     again.save_pretrained(tmp_path / "merged")
     merged = vlmkit.load(tmp_path / "merged", device="cpu")
     assert [text for text, _ in _answers(merged)] == [text for text, _ in _answers(one)]

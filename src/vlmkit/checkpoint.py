@@ -51,8 +51,27 @@ class Hashes(_Strict):
     specs: str
 
 
+class Data(BaseModel):
+    """What a run was trained on; a task may say more."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    synthetic: bool
+
+
+class Run(BaseModel):
+    """One call of `vlmkit train`; it may say more."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    data: Data
+
+
 class Manifest(_Strict):
-    """`vlmkit.json`. `training` lists every run that made these weights, oldest first."""
+    """`vlmkit.json`. `training` lists every run that made these weights, oldest first.
+
+    `hashes.specs` covers task, preset and preprocessing: none of them can be edited without the others.
+    """
 
     format: Literal[1]
     vlmkit: str
@@ -61,7 +80,7 @@ class Manifest(_Strict):
     base: Base
     specs: dict[str, dict[str, Any]]
     hashes: Hashes
-    training: list[dict[str, Any]]
+    training: list[Run]
     files: dict[str, str]
 
 
@@ -85,6 +104,11 @@ class Checkpoint:
         return self.about.base.id
 
     @property
+    def history(self) -> list[dict[str, Any]]:
+        """The runs that made these weights, oldest first, as plain data."""
+        return [run.model_dump() for run in self.about.training]
+
+    @property
     def adapter(self) -> Path | None:
         """The PEFT directory, when there is one."""
         return self.directory if (self.directory / ADAPTER).is_file() else None
@@ -105,7 +129,7 @@ class Checkpoint:
             )
         changed = {
             "prompt": now["prompt"] != then.prompt,
-            "preprocessing": _digest(task.specs(self.about.preset)) != then.specs,
+            "preprocessing": _bound(task.name, self.about.preset, task.specs(self.about.preset)) != then.specs,
         }
         for name in (name for name, differs in changed.items() if differs):
             message = f"{self.directory} was trained with another {name} than this version of vlmkit has"
@@ -170,7 +194,7 @@ def save(
         "preset": preset,
         "base": base_of(model),
         "specs": specs,
-        "hashes": {**contract(task), "specs": _digest(specs)},
+        "hashes": {**contract(task), "specs": _bound(task.name, preset, specs)},
         "training": list(training),
     }
     (directory / "README.md").write_text(_card(about), encoding="utf-8")
@@ -198,8 +222,8 @@ def open_checkpoint(directory: Path) -> Checkpoint:
         where = ".".join(map(str, first["loc"])) or "JSON"
         raise CheckpointError(f"{path} is damaged, or of another version: {where}: {first['msg']}") from None
     _compare(directory, about.files)
-    if _digest(about.specs) != about.hashes.specs:
-        raise CheckpointError(f"{path}: the preprocessing was edited after training; restore the file")
+    if _bound(about.task, about.preset, about.specs) != about.hashes.specs:
+        raise CheckpointError(f"{path}: task, preset or preprocessing was edited after training; restore the file")
     return Checkpoint(directory, about)
 
 
@@ -223,6 +247,10 @@ def _weights(directory: Path) -> list[str]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _bound(task: str, preset: str, specs: Mapping[str, Any]) -> str:
+    return _digest([task, preset, specs])
 
 
 def _digest(data: Any) -> str:

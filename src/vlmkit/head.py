@@ -34,8 +34,6 @@ class Head(Generic[T]):
         self.task = task
         self.model = model
         self.provenance = dict(provenance)
-        # What every answer carries; the history of the training stays with the head.
-        self._stamp = {name: value for name, value in provenance.items() if name != "training"}
 
     def predict(
         self,
@@ -80,8 +78,10 @@ class Head(Generic[T]):
             while ahead:
                 batch = [future.result() for future in ahead]
                 ahead, failed = ([], stop) if stop else self._ready(pool, rest, batch_size)
+                # What every answer carries; the history of the training stays with the head.
+                stamp = {name: value for name, value in self.provenance.items() if name != "training"}
                 for prediction in self.model.answer(batch, limits):
-                    yield replace(prediction, provenance=self._stamp)
+                    yield replace(prediction, provenance=stamp)
                 stop = failed
             if stop is not None:
                 raise stop
@@ -120,7 +120,9 @@ class Head(Generic[T]):
         """
         if self.model.backbone is None:
             raise VlmkitError("this model takes no LoRA adapter")
-        return self.model.backbone.merge_adapter()
+        lost = self.model.backbone.merge_adapter()
+        self.provenance |= {"adapted_modules": 0, "checkpoint": None, "base": checkpoints.base_of(self.model)}
+        return lost
 
     def _ready(
         self, pool: ThreadPoolExecutor, rest: Iterator[Sample], n: int
@@ -186,7 +188,7 @@ def load(
     built = task.build(chosen.name, options)
     reached, learned = _adapt(built, Path(adapter) if adapter is not None else None, found)
     built.eval()
-    history = [*(found.about.training if found else ()), *learned]
+    history = [*(found.history if found else ()), *learned]
     provenance = {
         "vlmkit": version("vlmkit"),
         "task": task.name,
@@ -249,7 +251,7 @@ def _adapt(
     if adapter is None or not (adapter / checkpoints.MANIFEST).is_file():
         return model.backbone.load_adapter(adapter or Path(str(inside))), ()
     own = checkpoints.open_checkpoint(adapter)  # one of ours: checked as a whole before it is read
-    return model.backbone.load_adapter(adapter), own.about.training
+    return model.backbone.load_adapter(adapter), own.history
 
 
 def _as_folder(name: str | Path) -> Path | None:

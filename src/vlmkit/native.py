@@ -19,6 +19,7 @@ from vlmkit.encoders.hf import HfVision
 from vlmkit.errors import CheckpointError, WiringError
 from vlmkit.llms.causal import CausalVlm
 from vlmkit.llms.lora import LoraSpec, add_lora, load_adapter, merge_adapter, role_prefixes, save_adapter
+from vlmkit.llms.lora.identity import DIGEST
 from vlmkit.media.spec import ImageSpec, VideoSpec
 from vlmkit.placement import Placement
 from vlmkit.projectors.identity import Identity
@@ -53,7 +54,7 @@ class Native:
         for name, value in sorted(self._base_state().items()):
             digest.update(name.encode())
             digest.update(value.detach().float().cpu().contiguous().numpy().data)
-        return f"sha256:{digest.hexdigest()}"
+        return f"{DIGEST}{digest.hexdigest()}"
 
     def save(self, directory: Path, dtype: torch.dtype | None = None) -> None:
         """Write base weights, configuration, tokenizer and processors in Hugging Face's own layout."""

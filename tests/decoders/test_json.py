@@ -158,8 +158,8 @@ def test_confidence_is_the_probability_of_the_tokens_of_each_field() -> None:
         "reply": len(text.encode()),
         "operation": len('"포장"'.encode()),
         "segment": len('{"start_frame":5,"end_frame":20}'),
-        "segment.start_frame": 1,
-        "segment.end_frame": 2,
+        "segment.start_frame": len("5,"),  # the comma says that it is 5, and not 50
+        "segment.end_frame": len("20}"),
         "following": 4,
     }
     assert confidence == pytest.approx({name: math.exp(-0.01 * n) for name, n in sizes.items()})

@@ -98,6 +98,12 @@ def test_five_answers_all_equal_to_the_truth_are_refused_in_any_order() -> None:
         guard_self_comparison(samples, copied(samples))
 
 
+def test_a_stranger_among_copies_does_not_hide_them() -> None:
+    samples = truth(6)
+    with pytest.raises(DataError, match="all 6 answers equal the truth"):
+        guard_self_comparison(samples, [*copied(samples), Prediction("stranger", Colour("red", 7))])
+
+
 def test_four_answers_or_one_difference_pass() -> None:
     guard_self_comparison(truth(4), copied(truth(4)))
     samples = truth(6)

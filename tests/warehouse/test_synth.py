@@ -50,7 +50,12 @@ def test_draw_clip_is_the_clip_that_synth_writes(folder: Path) -> None:
     assert (drawn.truth, drawn.timeline, drawn.subject) == (story.truth, story.timeline, story.subject)
     sample = list(read(folder))[2]
     assert sample.truth == drawn.truth
-    assert sample.meta == {"timeline": drawn.timeline, "n_frames": CLIP_FRAMES, "subject": drawn.subject}
+    assert sample.meta == {
+        "timeline": drawn.timeline,
+        "n_frames": CLIP_FRAMES,
+        "synthetic": True,
+        "subject": drawn.subject,
+    }
     with av.open(str(folder / "videos" / f"{sample.id}.mp4")) as container:
         stream = container.streams.video[0]
         decoded = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(stream)])

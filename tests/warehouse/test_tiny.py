@@ -123,7 +123,8 @@ def mixed(clips: Path, tmp_path: Path) -> Path:
 def test_bad_films_are_said_and_the_others_answered(mixed: Path, tmp_path: Path) -> None:
     out = tmp_path / "answers.jsonl"
     films = sorted(str(path) for path in mixed.iterdir())
-    arguments = [part for film in [*films, str(mixed / "missing.mp4")] for part in ("--video", film)]
+    unreadable = [str(mixed / "missing.mp4"), str(mixed / f"{'x' * 300}.mp4")]  # no system takes the second name
+    arguments = [part for film in [*films, *unreadable] for part in ("--video", film)]
     done = CliRunner().invoke(
         app,
         [

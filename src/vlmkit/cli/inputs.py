@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def samples_of(task: Task[Any], given: Mapping[Modality, Sequence[Path]], text: 
     _check(task, frozenset(present) | (frozenset({"text"}) if text is not None else frozenset()))
     files = {modality: _expand(modality, paths) for modality, paths in present.items()}
     named = [path for paths in files.values() for path in paths]
-    if named and not any(path.exists() for path in named):  # before any weights are loaded for nothing
+    if named and not any(os.path.exists(path) for path in named):  # before any weights are loaded for nothing
         raise MediaError(str(named[0]), "missing", "there is no such file, and nothing else was given")
     counts = {modality: len(paths) for modality, paths in files.items()}
     if len(files) > 1 and set(counts.values()) != {1}:
@@ -61,7 +62,7 @@ def _check(task: Task[Any], given: frozenset[Modality]) -> None:
 def _expand(modality: Modality, paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # unlike Path's, false for names that the system refuses
             found.append(path)
             continue
         inside = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith(".")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,7 +47,7 @@ def predict(
     given: Mapping[Modality, Sequence[Path]] = {"image": image or [], "audio": audio or [], "video": video or []}
     samples = samples_of(find_task(task), given, text)
     named = [path for paths in given.values() for path in paths]
-    several = len(samples) > 1 or any(path.is_dir() for path in named)
+    several = len(samples) > 1 or any(os.path.isdir(path) for path in named)
     head = open_head(
         task,
         preset=preset,

@@ -29,7 +29,8 @@ def token_confidence(generation: Generation, piece: Piece | None) -> dict[str, f
     offsets = [0, *accumulate(len(char.encode("utf-8", "surrogatepass")) for char in generation.text)]
     tokens = list(zip(generation.spans, generation.logprobs, strict=True))
     for path, field in _fields(piece):
-        start, end = offsets[field.start], offsets[field.end]
+        # A number has no closing sign of its own: that it ends here, and 1 is not 12, is said by what comes after.
+        start, end = offsets[field.start], offsets[field.end] + (field.kind == "number")
         found[path] = _probability([logprob for (a, b), logprob in tokens if a < end and b > start])
     return found
 

@@ -65,7 +65,11 @@ class JsonDecoder(Generic[M]):
             )
 
     def encode(self, value: M) -> str:
-        """Compact JSON, fields in declared order. `decode(encode(x)) == x`."""
+        """Compact JSON, fields in declared order. `decode(encode(x)) == x`, for every value.
+
+        A value that the grammar does not write (a control character, .1 + .2 in a field of one place) is still read
+        back; as a training target it teaches what serving cannot say.
+        """
         return value.model_dump_json(by_alias=True, round_trip=True)
 
     def decode(self, evidence: Generation, sample: Sample) -> Prediction[M]:

@@ -165,8 +165,8 @@ def _is_ascii(pattern: str) -> bool:
 
 def _integer(node: dict[str, Any], where: str) -> Shape:
     _only(node, {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}, where)
-    low = node.get("minimum", node.get("exclusiveMinimum", -math.inf) + 1)
-    high = node.get("maximum", node.get("exclusiveMaximum", math.inf) - 1)
+    low = max(node.get("minimum", -math.inf), node.get("exclusiveMinimum", -math.inf) + 1)
+    high = min(node.get("maximum", math.inf), node.get("exclusiveMaximum", math.inf) - 1)
     if math.isinf(low) or math.isinf(high):
         raise BudgetError(f"{where}: an int without bounds; write Annotated[int, Field(ge=..., le=...)]")
     return Number(int(low), int(high), step=node.get("multipleOf"))

@@ -63,6 +63,8 @@ def guard_self_comparison(
 ) -> None:
     """Refuse predictions that are the truth: the same file, the same bytes, or five and more answers all equal to it.
 
+    Predictions of other samples are left out here, so that one stranger among copies does not hide them.
+
     A score of exactly 1 on everything is a copy until shown otherwise; a model that earns it can be asked directly.
 
     Raises:
@@ -71,8 +73,8 @@ def guard_self_comparison(
     if file is not None and data is not None:
         guard_same_file(file, data)
     truths = {sample.id: sample.truth for sample in samples}
-    pairs = [(truths.get(prediction.sample_id), prediction.value) for prediction in predictions]
-    if len(pairs) >= COPIED and all(value is not None and truth == value for truth, value in pairs):
+    pairs = [(truths[one.sample_id], one.value) for one in predictions if truths.get(one.sample_id) is not None]
+    if len(pairs) >= COPIED and all(truth == value for truth, value in pairs):
         name = file if file is not None else "these predictions"
         raise DataError(f"{name}: all {len(pairs)} answers equal the truth, as a copy of it would; {_WANTED}")
 

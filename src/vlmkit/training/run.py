@@ -54,7 +54,7 @@ def run(
         "samples": len(rows),
         "left_out": bad,
         "truth_sha256": _truth_sha(samples),
-        "synthetic": (data / "synth.json").is_file(),
+        "synthetic": all(sample.meta.get("synthetic") is True for sample in samples),
     }
     head.provenance["training"].append({"seed": seed, "data": trained_on, "stages": [one.to_json() for one in logs]})
     # The shipped head is stored in 16 bits; weights of a preset of real size keep their own type.

@@ -43,7 +43,7 @@ def decoder() -> Decoder[OperationSpan]:
 
 
 def rules(value: OperationSpan, sample: Sample) -> tuple[Problem, ...]:
-    """The schema's rules, with the film's measured length where the data folder does not state one."""
+    """The schema's rules, with the film's measured length before a stated one."""
     return schema.rules(value, replace(sample, meta={**sample.meta, "n_frames": n_frames(sample)}))
 
 

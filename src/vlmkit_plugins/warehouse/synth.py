@@ -152,7 +152,7 @@ def _write_one(folder: Path, seed: int, index: int) -> dict[str, Any]:
         "video": video,
         "truth": story.truth.model_dump(),
         "subject": story.subject,
-        "meta": {"timeline": story.timeline, "n_frames": CLIP_FRAMES},
+        "meta": {"timeline": story.timeline, "n_frames": CLIP_FRAMES, "synthetic": True},
     }
 
 

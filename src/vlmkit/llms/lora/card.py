@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlmkit.llms.lora.identity import is_hub_id
+from vlmkit.llms.lora.identity import DIGEST, is_hub_id
 
 
 def adapter_card(modules: Sequence[str], config: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
@@ -33,7 +33,7 @@ def adapter_card(modules: Sequence[str], config: Mapping[str, Any], provenance: 
         "Before serving it, see whether the engine finds every layer (headers only, no weights are loaded):",
         "",
         "```",
-        f"vlmkit adapter check . --base {base}",
+        f"vlmkit adapter check . --base {'base' if base.startswith(DIGEST) else base}",
         "```",
         "",
         "## Provenance",

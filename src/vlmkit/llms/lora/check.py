@@ -10,7 +10,7 @@ from pathlib import Path
 from vlmkit.llms.lora.base import BaseLayout, base_layout
 from vlmkit.llms.lora.compare import compare
 from vlmkit.llms.lora.files import AdapterFiles, read_adapter
-from vlmkit.llms.lora.identity import mismatch
+from vlmkit.llms.lora.identity import DIGEST, mismatch
 from vlmkit.llms.lora.names import ENGINES, Engine, vllm_adapts_head, vllm_knows, vllm_name
 from vlmkit.llms.lora.spec import role_of
 from vlmkit.protocols import Role
@@ -121,6 +121,8 @@ def _base_notes(files: AdapterFiles, base: str, revision: str | None) -> list[st
     config = files.config
     if config.base_model_name_or_path is None:
         return ["the adapter does not say which base it was trained on"]
+    if config.base_model_name_or_path.startswith(DIGEST):
+        return ["trained on weights that only exist beside it; load_adapter compares their digest"]
     wrong = mismatch(config.base_model_name_or_path, config.revision, base, revision)
     return [f"{wrong}; load_adapter refuses that"] if wrong else []
 

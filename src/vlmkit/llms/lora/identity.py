@@ -9,6 +9,10 @@ _SHA = re.compile(r"[0-9a-f]{40}")
 _CACHED = re.compile(r".*/models--([^/]+?)--([^/]+)/snapshots/([0-9a-f]{40})/?")
 
 
+DIGEST = "sha256:"
+"""How the name of a base begins that is on no hub: a digest of its weights follows."""
+
+
 def named(base: str, revision: str | None) -> tuple[str, str | None]:
     """A base and its revision, read out of a hub cache path where it is one."""
     if found := _CACHED.fullmatch(Path(base).as_posix()):
