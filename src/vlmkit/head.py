@@ -100,7 +100,7 @@ class Head(Generic[T]):
     def name(self) -> str:
         """Where the weights come from, in one line."""
         base = self.provenance.get("base") or {}
-        return str(self.provenance.get("checkpoint") or base.get("id") or "random weights")
+        return str(self.provenance.get("checkpoint") or base.get("id") or "weights made here")
 
     def save_pretrained(self, directory: str | Path, *, half: bool = False) -> None:
         """Write a checkpoint that `vlmkit.load` opens; `half` stores weights in 16 bits."""
