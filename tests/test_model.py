@@ -107,8 +107,10 @@ def test_two_readers_of_one_modality_are_refused(native: Native) -> None:
 
 
 def test_a_budget_below_the_schema_is_refused_when_built(native: Native) -> None:
-    with pytest.raises(BudgetError, match="max_new_tokens=5"):
-        _wired(native, limits=Limits(5))
+    bounds = JsonDecoder(Answer).bounds
+    assert _wired(native, limits=Limits(bounds.minimum)).limits == Limits(bounds.minimum)
+    with pytest.raises(BudgetError, match=f"{bounds.minimum} is the least"):
+        _wired(native, limits=Limits(bounds.minimum - 1))
 
 
 def test_answers_are_valid_and_one_bad_sample_spoils_nothing(native: Native, tmp_path: Path) -> None:

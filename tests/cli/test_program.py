@@ -190,7 +190,25 @@ def test_train_hands_everything_over_and_prints_the_folder(
         return Path(keywords["out"])
 
     monkeypatch.setitem(vlmkit.__dict__, "train", train)
-    result = run("train", "colours", "--data", "d", "-o", "runs/x", "--preset", "tiny", "--max-steps", 3, "--seed", 4)
+    result = run(
+        "train",
+        "colours",
+        "--data",
+        "d",
+        "-o",
+        "runs/x",
+        "--preset",
+        "tiny",
+        "--max-steps",
+        3,
+        "--seed",
+        4,
+        "--device",
+        "cpu",
+        "--precision",
+        "fp32",
+    )
+    assert (seen["device"], seen["precision"]) == ("cpu", "fp32")
     assert (result.exit_code, result.stdout) == (0, "runs/x\n")
     assert "a training loop that prints" in result.stderr
     assert (seen["task"], seen["max_steps"], seen["seed"], seen["preset"]) == ("colours", 3, 4, "tiny")

@@ -5,17 +5,17 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from vlmkit_plugins.warehouse.drawing import Frames, full_clip, render
+from vlmkit_plugins.warehouse.drawing import Frames, Shown, render
 from vlmkit_plugins.warehouse.pen import Pen, look
 from vlmkit_plugins.warehouse.props import MOVING, Beat, Hands
-from vlmkit_plugins.warehouse.schema import OPERATIONS, Operation
+from vlmkit_plugins.warehouse.schema import CLIP_FRAMES, OPERATIONS, Operation
 
 
 def film(
     operation: Operation, seed: int = 0, style: int = 0, size_px: tuple[int, int] = (160, 120), n: int = 21
 ) -> Frames:
     rng = np.random.default_rng(seed)
-    frames = render(full_clip(operation), style, rng, size_px)
+    frames = render((Shown(operation, 0, CLIP_FRAMES, 0.0, 1.0),), style, rng, size_px)
     return np.stack([frame[..., :3].copy() for _, frame in zip(range(n), frames, strict=False)])
 
 

@@ -46,12 +46,6 @@ def test_8200_is_folded_into_8100() -> None:
     assert load().openpack_entry(150) is None
 
 
-def test_unknown_labels_are_counted_not_dropped() -> None:
-    assert load().resolve_all(["Tape", 500], "x.csv") == ["Tape", "Tape"]
-    with pytest.raises(DataError, match=r"x\.csv: unknown labels: 'Juggling' x2, 'Nap' x1"):
-        load().resolve_all(["Tape", "Juggling", "Nap", "Juggling"], "x.csv")
-
-
 def test_an_alias_of_two_names_is_refused() -> None:
     twice = Ontology("t", (Entry("Tape", ("Close",), ""), Entry("Pack", ("close",), "")), ())
     with pytest.raises(DataError, match="'close' stands for both"):

@@ -20,6 +20,8 @@ def train(
     model: options.Model = None,
     weights: options.WeightsKind = "pretrained",
     stage: Annotated[str | None, typer.Option("--stage", help="One stage, by name or kind; all when left out.")] = None,
+    device: options.Device = "auto",
+    precision: options.PrecisionName = "auto",
     seed: options.Seed = 0,
     max_steps: Annotated[int | None, typer.Option("--max-steps", min=1, help="Stop after so many steps.")] = None,
 ) -> None:
@@ -39,6 +41,8 @@ def train(
             stage=stage,
             weights=weights,
             model=model,
+            device=device,
+            precision=precision,
             seed=seed,
             max_steps=max_steps,
         )

@@ -13,7 +13,6 @@ from vlmkit.decoders.fit import build, faults
 from vlmkit.decoders.reader import read
 from vlmkit.decoders.scan import MalformedError, Piece, scan
 from vlmkit.decoders.schema import bounded, shape_of
-from vlmkit.errors import BudgetError
 from vlmkit.types import Constraint, Generation, Prediction, Problem, Sample
 
 M = TypeVar("M", bound=BaseModel)
@@ -55,14 +54,6 @@ class JsonDecoder(Generic[M]):
     def constraint(self, sample: Sample) -> Constraint:
         """The same for every sample, unless there is something to narrow."""
         return self.bounds if self.narrow is None else bounded(self.narrow(sample))
-
-    def check_budget(self, max_new_tokens: int) -> None:
-        """Raises `BudgetError` for a budget at which not every cut reply can be closed."""
-        if max_new_tokens < self.bounds.minimum:
-            raise BudgetError(
-                f"max_new_tokens={max_new_tokens} is too small for {self.result.__name__}: write at least "
-                f"{self.bounds.minimum}, from where a cut reply can be closed; {self.bounds.longest} never cuts one"
-            )
 
     def encode(self, value: M) -> str:
         """Compact JSON, fields in declared order. `decode(encode(x)) == x`, for every value.

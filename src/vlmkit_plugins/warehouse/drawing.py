@@ -18,7 +18,7 @@ from PIL import ImageFilter
 
 from vlmkit_plugins.warehouse.pen import STYLES, UNITS, Look, Pen, Point, look
 from vlmkit_plugins.warehouse.props import MOVING, STILL, Beat
-from vlmkit_plugins.warehouse.schema import CLIP_FRAMES, FPS, Operation
+from vlmkit_plugins.warehouse.schema import FPS, Operation
 
 SIZE_PX = (160, 120)
 """Width and height of a drawn clip."""
@@ -225,8 +225,3 @@ def _noise(size_px: tuple[int, int]) -> Frames:
     bank = np.zeros((_NOISE_FRAMES, size_px[1], size_px[0], 4), np.int8)  # none on the fourth channel
     bank[..., :3] = rng.normal(0, 2.5, (*bank.shape[:3], 3)).round().clip(-12, 12)
     return bank.view(np.uint8)
-
-
-def full_clip(operation: Operation) -> tuple[Shown, ...]:
-    """One operation over a whole clip, from start to end: for pictures of the classes."""
-    return (Shown(operation, 0, CLIP_FRAMES, 0.0, 1.0),)

@@ -7,14 +7,12 @@ ambiguous the mapping is null, and the id resolves to `Unknown`: it is kept and 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from vlmkit.errors import DataError
-from vlmkit_plugins.warehouse.schema import OPERATIONS, Operation
+from vlmkit_plugins.warehouse.schema import Operation
 
 NULL_ID = 8100
 """OpenPack's id for stretches in which no operation is annotated."""
@@ -61,15 +59,6 @@ class Ontology:
             if operation_id == entry.id or operation_id in entry.folded:
                 return entry
         return None
-
-    def resolve_all(self, labels: Iterable[str | int], where: str) -> list[Operation]:
-        """Every label, in order. Raises `DataError` with a count of each label that nothing resolves."""
-        found = [(label, self.resolve(label)) for label in labels]
-        unknown = Counter(str(label) for label, name in found if name is None)
-        if unknown:
-            counts = ", ".join(f"{label!r} x{n}" for label, n in sorted(unknown.items()))
-            raise DataError(f"{where}: unknown labels: {counts}; known: {', '.join(OPERATIONS)}, and OpenPack's ids")
-        return [name for _, name in found if name is not None]
 
     def _index(self) -> dict[str, Operation]:
         return _index(self)
