@@ -162,15 +162,16 @@ class _Rows:
     """An encoder of two rows a picture; none where there is no picture."""
 
     modalities: frozenset[Modality] = frozenset({"image"})
+    reads = modalities
     dim = 2
     module: nn.Module = nn.Identity()
     spec: Mapping[str, Any] = {}
 
-    def transform(self, sample: Sample) -> Inputs:
-        return {"n": 2 if "image" in sample.media else 0}
+    def transform(self, sample: Sample, modality: Modality) -> Inputs | None:
+        return {"n": 2} if modality in sample.media else None
 
     def encode(self, batch: Batch) -> dict[Modality, Features]:
-        lengths = tuple(int(one["n"]) for one in batch.inputs)
+        lengths = tuple(int(one.get("n", 0)) for one in batch.inputs)
         return {"image": Features(torch.ones(sum(lengths), 2), lengths)}
 
 
@@ -186,8 +187,11 @@ def test_a_decoder_that_reads_rows_needs_no_llm() -> None:
     )
     picture = Image(np.zeros((2, 2, 3), np.uint8))
     found = model.predict([Sample("seen", {"image": picture}), Sample("unseen"), Sample("two", {"image": picture})])
-    assert [one.value for one in found] == [{"image": 2}, {"image": 0}, {"image": 2}]
+    assert [one.value for one in found] == [{"image": 2}, None, {"image": 2}]
     assert [one.used for one in found] == [("image",), (), ("image",)]
+    assert [(p.code, p.message) for p in found[1].problems] == [
+        ("nothing_given", "sample 'unseen' has nothing to answer about; wanted one of image, text")
+    ]
 
 
 def _either(sample: Sample) -> Prompt:
@@ -201,7 +205,7 @@ def test_an_optional_modality_that_cannot_be_read_leaves_the_rest(native: Native
     whole = Sample("whole", {"video": _film()}, text="What?")
     plain = Sample("plain", text="What?")
     found = model.predict([lost, whole, plain])
-    assert [one.used for one in found] == [("text",), ("video", "text"), ("text",)]
+    assert [one.used for one in found] == [("text",), ("text", "video"), ("text",)]
     assert [(p.code, p.where, p.fatal) for p in found[0].problems] == [("media_missing", "video", False)]
     assert found[0].raw == found[2].raw != found[1].raw
 

@@ -15,7 +15,8 @@ import torch
 
 from vlmkit import checkpoint as checkpoints
 from vlmkit.errors import VlmkitError
-from vlmkit.model import Model, Prepared
+from vlmkit.model import Model
+from vlmkit.prepared import Prepared
 from vlmkit.plugins import installed
 from vlmkit.task import BuildOptions, Engine, Precision, Preset, Task, Weights
 from vlmkit.types import Clip, Image, Limits, Media, Modality, Prediction, Sample, Sound

@@ -4,46 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from vlmkit.backbone import Backbone
-from vlmkit.errors import BudgetError, MediaError, WiringError
+from vlmkit.errors import BudgetError, WiringError
+from vlmkit.prepared import Prepared, prepare
 from vlmkit.protocols import ROLES, Decoder, Encoder, LanguageModel, Projector, Role
 from vlmkit.types import (
     Batch,
     Constraint,
     Features,
     Generation,
-    Inputs,
     Limits,
     Modality,
     Prediction,
-    Problem,
     Prompt,
     Sample,
     Tokens,
 )
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A sample with what each encoder made of it, or with the problems that kept it from being used."""
-
-    sample: Sample
-    inputs: tuple[Inputs, ...]
-    problems: tuple[Problem, ...] = ()
-    seconds: float = 0.0
-
-    @property
-    def usable(self) -> bool:
-        """Whether the model can be asked about it."""
-        return not any(problem.fatal for problem in self.problems)
 
 
 class Model(Generic[T]):
@@ -57,7 +41,6 @@ class Model(Generic[T]):
         prompt: the question about a sample; required with an llm.
         requires: modalities without which a sample cannot be answered.
         backbone: what saves the weights and takes LoRA adapters; a model without one cannot be saved.
-
         limits: default budget of a reply; by default what the longest legal one needs.
 
     Raises `WiringError` for widths, slots or readers that do not fit, `BudgetError` for a budget below the schema's
@@ -113,7 +96,7 @@ class Model(Generic[T]):
             raise WiringError("a decoder that reads generations needs an llm and a prompt")
         if self.projector is not None and self.projector.out_dim != self.llm.dim:
             raise WiringError(f"projector gives width {self.projector.out_dim}, llm takes {self.llm.dim}")
-        if missing := modalities - self.llm.slots:
+        if missing := modalities - self.llm.slots - {"text"}:  # text is read as it is, too
             raise WiringError(f"the llm has no slot for {', '.join(sorted(missing))}")
 
     @property
@@ -122,6 +105,9 @@ class Model(Generic[T]):
         found: dict[Role, tuple[nn.Module, ...]] = {"encoder": tuple(e.module for e in self.encoders)}
         if self.projector is not None:
             found["projector"] = (self.projector.module,)
+            aligner = getattr(self.projector, "aligner", None)
+            if isinstance(aligner, nn.Module):
+                found["aligner"] = (aligner,)
         if self.llm is not None:
             found["llm"] = (self.llm.module,)
         module = getattr(self.decoder, "module", None)
@@ -167,52 +153,39 @@ class Model(Generic[T]):
         A modality that could not be read is taken out, as if the sample had come without it; the problem stays, and
         is fatal where the modality is required or nothing else is left.
         """
-        start = time.perf_counter()
-        inputs: list[Inputs] = []
-        failed: dict[Modality, MediaError] = {}
-        notes: list[Problem] = []
-        for encoder in self.encoders:
-            try:
-                made = encoder.transform(sample)
-            except MediaError as error:
-                failed |= dict.fromkeys(encoder.modalities & set(sample.media), error)
-                made = {}
-            notes += made.get("notes", ())
-            inputs.append(made)
-        left = replace(sample, media={m: medium for m, medium in sample.media.items() if m not in failed})
-        problems = [
-            Problem(f"media_{error.reason}", str(error), modality, modality in self.requires or not left.modalities)
-            for modality, error in failed.items()
-        ]
-        problems += self._missing(sample)
-        return Prepared(left, tuple(inputs), (*problems, *notes), time.perf_counter() - start)
+        return prepare(sample, self.encoders, [self._feeds(encoder) for encoder in self.encoders], self.requires)
 
-    def _missing(self, sample: Sample) -> list[Problem]:
-        return [
-            Problem("modality_missing", f"sample {sample.id!r} has no {modality}", modality, fatal=True)
-            for modality in sorted(self.requires - sample.modalities)
-        ]
+    def _feeds(self, encoder: Encoder) -> bool:
+        """Whether answers depend on it: a text tower beside a language model is there for its alignment only."""
+        return self.llm is None or bool(encoder.modalities & self.llm.slots)
+
+    def features(self, batch: Sequence[Prepared], every: bool = True) -> dict[Modality, Features]:
+        """Rows of a batch as the encoders give them; with `every` False only those that an answer depends on."""
+        samples = tuple(one.sample for one in batch)
+        found: dict[Modality, Features] = {}
+        for index, encoder in enumerate(self.encoders):
+            if every or self._feeds(encoder):
+                found |= encoder.encode(Batch(samples, tuple(one.inputs[index] for one in batch)))
+        return found
+
+    def project(self, features: Mapping[Modality, Features]) -> dict[Modality, Tokens]:
+        """The same rows in the width of the language model."""
+        return {} if self.projector is None else self.projector.project(features)
 
     def tokens(self, batch: Sequence[Prepared]) -> dict[Modality, Tokens]:
         """Rows of a batch in the width of the language model."""
-        samples = tuple(one.sample for one in batch)
-        features: dict[Modality, Features] = {}
-        for index, encoder in enumerate(self.encoders):
-            features |= encoder.encode(Batch(samples, tuple(one.inputs[index] for one in batch)))
-        if self.projector is None:
-            return {}
-        return self.projector.project(features)
+        return self.project(self.features(batch, every=False))
 
     def loss(
-        self, batch: Sequence[Prepared], tokens: Mapping[Modality, Tokens] | None = None, **options: Any
+        self, batch: Sequence[Prepared], features: Mapping[Modality, Features] | None = None, **options: Any
     ) -> Tensor:
-        """Mean loss of the true answers. `tokens` may be given when encoders are frozen and their rows kept."""
+        """Mean loss of the true answers. `features` may be given when encoders are frozen and their rows kept."""
         if self.llm is None or self._prompt is None:
             raise WiringError("a model without an llm has no generative loss")
-        samples = [one.sample for one in batch]
+        tokens = self.tokens(batch) if features is None else self.project(features)
+        samples = [_seen(one, tokens, index) for index, one in enumerate(batch)]
         answers = [self.decoder.encode(sample.truth) for sample in samples]  # type: ignore[arg-type]
-        found = self.tokens(batch) if tokens is None else tokens
-        return self.llm.loss([self._prompt(sample) for sample in samples], found, answers, **options)
+        return self.llm.loss([self._prompt(sample) for sample in samples], tokens, answers, **options)
 
     def predict(self, samples: Sequence[Sample], limits: Limits | None = None) -> list[Prediction[T]]:
         """One prediction a sample, in order; never raises for a bad sample."""
@@ -231,15 +204,15 @@ class Model(Generic[T]):
         with torch.inference_mode():
             tokens = self.tokens(batch)
         encoded = time.perf_counter()
-        samples = [_with_facts(one) for one in batch]
+        samples = [_seen(one, tokens, index) for index, one in enumerate(batch)]
         evidence = self._generate(samples, tokens, limits) if self.decoder.reads == "generation" else _rows(tokens)
         seconds = {"encode": (encoded - start) / len(batch), "generate": (time.perf_counter() - encoded) / len(batch)}
         answers = []
-        for index, (one, sample, seen) in enumerate(zip(batch, samples, evidence, strict=True)):
+        for one, sample, seen in zip(batch, samples, evidence, strict=True):
             found = self.decoder.decode(seen, sample)
             problems = one.problems + found.problems
             timing = {"prepare": one.seconds, **seconds}
-            answers.append(replace(found, problems=problems, used=_used(sample, tokens, index), timing_s=timing))
+            answers.append(replace(found, problems=problems, used=sample.meta["used"], timing_s=timing))
         return answers
 
     def _generate(
@@ -261,17 +234,11 @@ def _check_budget(limits: Limits, constraint: Constraint | None) -> None:
         )
 
 
-def _with_facts(one: Prepared) -> Sample:
-    """The sample as the decoder sees it: what encoders measured (a film's true length, say) joins its meta."""
-    facts: dict[str, Any] = {}
-    for inputs in one.inputs:
-        facts |= inputs.get("facts", {})
-    return replace(one.sample, meta={**one.sample.meta, **facts})
-
-
-def _used(sample: Sample, tokens: Mapping[Modality, Tokens], index: int) -> tuple[Modality, ...]:
-    seen: list[Modality] = [modality for modality, rows in tokens.items() if rows.lengths[index]]
-    return tuple(seen) + (("text",) if sample.text else ())
+def _seen(one: Prepared, tokens: Mapping[Modality, Tokens], index: int) -> Sample:
+    """The sample as prompt and decoder see it, in training and in serving: with what encoders measured, and `used`."""
+    used = {modality for modality, rows in tokens.items() if rows.lengths[index]}
+    used |= {"text"} if one.sample.text else set()
+    return replace(one.sample, meta={**one.sample.meta, **one.facts, "used": tuple(sorted(used))})
 
 
 def _rows(tokens: Mapping[Modality, Tokens]) -> list[dict[Modality, Tensor]]:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Role = Literal["encoder", "projector", "llm", "lora", "decoder"]
-ROLES: tuple[Role, ...] = ("encoder", "projector", "llm", "lora", "decoder")
+Role = Literal["encoder", "aligner", "projector", "llm", "lora", "decoder"]
+ROLES: tuple[Role, ...] = ("encoder", "aligner", "projector", "llm", "lora", "decoder")
 
 
 @runtime_checkable
@@ -33,19 +33,24 @@ class Encoder(Protocol):
     """Media to features. It owns its preprocessing, so that training and serving share it.
 
     Attributes:
-        modalities: what it reads.
+        modalities: what it gives rows of.
+        reads: what it opens for them: an audio encoder also opens films, for their sound tracks.
         dim: width of `Features.values`.
         module: what holds its parameters.
         spec: its preprocessing as plain JSON data; saved beside the weights and replayed.
     """
 
     modalities: frozenset[Modality]
+    reads: frozenset[Modality]
     dim: int
     module: nn.Module
     spec: Mapping[str, Any]
 
-    def transform(self, sample: Sample) -> Inputs:
-        """Decode and prepare one sample. Raises `MediaError` for a file that cannot be used."""
+    def transform(self, sample: Sample, modality: Modality) -> Inputs | None:
+        """Decode and prepare one modality of one sample; None where the sample has nothing of it.
+
+        Raises `MediaError` for a file that cannot be used: that modality alone is lost.
+        """
         ...
 
     def encode(self, batch: Batch) -> dict[Modality, Features]:
@@ -55,7 +60,10 @@ class Encoder(Protocol):
 
 @runtime_checkable
 class Projector(Protocol):
-    """Features to tokens in the width of the language model."""
+    """Features to tokens in the width of the language model.
+
+    One that brings modalities into a shared space first has that part as `aligner`, a role of its own.
+    """
 
     in_dims: Mapping[Modality, int]
     out_dim: int

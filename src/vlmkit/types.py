@@ -92,7 +92,10 @@ class Sample:
 
 
 Inputs = Mapping[str, Any]
-"""What one encoder made of one sample: tensors by name, plus `facts` that a decoder may ask for."""
+"""What one encoder made of one sample: tensors by name.
+
+Two names are not tensors: `facts` join the sample's meta (a film's length, say); `notes` are problems of the sample.
+"""
 
 
 @dataclass(frozen=True)

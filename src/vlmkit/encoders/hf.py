@@ -34,34 +34,34 @@ class HfVision:
         self.video_spec = video
         self.image_spec = image
         self.modalities: frozenset[Modality] = frozenset({"image", "video"})
+        self.reads = self.modalities
         self.dim: int = hf.config.text_config.hidden_size
         self.module: nn.Module = hf.model.visual
         self.spec: Mapping[str, Any] = {"video": video.to_json(), "image": image.to_json()}
         self._merge: int = hf.config.vision_config.spatial_merge_size**2
 
-    def transform(self, sample: Sample) -> Inputs:
-        """Patches `[p, d_patch]` and grid `[1, 3]` of each medium; seconds of each time step of a film.
+    def transform(self, sample: Sample, modality: Modality) -> Inputs | None:
+        """Patches `[p, d_patch]` and grid `[1, 3]`; for a film also the seconds of each time step.
 
         Raises `MediaError` for a file that cannot be used.
         """
-        found: dict[str, Any] = {"facts": {}, "notes": ()}
-        picture = sample.media.get("image")
-        if picture is not None:
-            if not isinstance(picture, Image):
-                raise MediaError(str(picture), "not_media", f"an Image was wanted; given {type(picture).__name__}")
-            opened = open_image(picture, self.image_spec)
+        medium = sample.media.get(modality)
+        if medium is None:
+            return None
+        if modality == "image":
+            if not isinstance(medium, Image):
+                raise MediaError(str(medium), "not_media", f"an Image was wanted; given {type(medium).__name__}")
+            opened = open_image(medium, self.image_spec)
             made = self._processor.image_processor(images=[opened.image], do_resize=False, return_tensors="pt")
-            found |= {"pixel_values": made["pixel_values"], "image_grid_thw": made["image_grid_thw"]}
-            found["notes"] += opened.notes
-        clip = sample.media.get("video")
-        if clip is not None:
-            if not isinstance(clip, Clip):
-                raise MediaError(str(clip), "not_media", f"a Clip was wanted; given {type(clip).__name__}")
-            frames = open_video(clip, self.video_spec)
-            found |= self._patches(frames)
-            found["notes"] += frames.notes
-            found["facts"] = {"video_s": frames.duration_s}
-        return found
+            return {
+                "pixel_values": made["pixel_values"],
+                "image_grid_thw": made["image_grid_thw"],
+                "notes": opened.notes,
+            }
+        if not isinstance(medium, Clip):
+            raise MediaError(str(medium), "not_media", f"a Clip was wanted; given {type(medium).__name__}")
+        frames = open_video(medium, self.video_spec)
+        return {**self._patches(frames), "notes": frames.notes, "facts": {"video_s": frames.duration_s}}
 
     def _patches(self, frames: Frames) -> dict[str, Any]:
         processor = self._processor.video_processor

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vlmkit.errors import DataError
-from vlmkit.model import Model, Prepared
+from vlmkit.model import Model
+from vlmkit.prepared import Prepared
 from vlmkit.types import Modality, Sample, Tokens
 
 Row = tuple[Prepared, Mapping[Modality, Tokens] | None]

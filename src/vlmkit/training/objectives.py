@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from vlmkit.errors import DataError, WiringError
-from vlmkit.model import Model, Prepared
+from vlmkit.model import Model
+from vlmkit.prepared import Prepared
 from vlmkit.training.stage import LabelAt, Stage
 from vlmkit.types import Modality, Tokens
 

@@ -1,0 +1,86 @@
+"""One sample, decoded for a model's encoders: what they made of it, and what could not be used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from vlmkit.errors import MediaError
+from vlmkit.protocols import Encoder
+from vlmkit.types import Inputs, Modality, Problem, Sample
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A sample with what each encoder made of it, or with the problems that kept it from being used.
+
+    Attributes:
+        sample: without the media that could not be read.
+        inputs: one a encoder, in the model's order.
+        facts: what encoders measured (a film's true length, say); it joins the sample's meta.
+        seconds: how long reading took.
+    """
+
+    sample: Sample
+    inputs: tuple[Inputs, ...]
+    problems: tuple[Problem, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def usable(self) -> bool:
+        """Whether the model can be asked about it."""
+        return not any(problem.fatal for problem in self.problems)
+
+
+def prepare(
+    sample: Sample, encoders: Sequence[Encoder], feeds: Sequence[bool], requires: frozenset[Modality]
+) -> Prepared:
+    """Read every modality of one sample; see `Model.prepare`.
+
+    Args:
+        feeds: one an encoder: whether answers depend on it; the notes of the others are left out.
+        requires: modalities without which there is no answer.
+    """
+    start = time.perf_counter()
+    inputs: list[Inputs] = []
+    failed: dict[Modality, MediaError] = {}
+    notes: list[Problem] = []
+    facts: dict[str, Any] = {}
+    seen: set[Modality] = {"text"} if sample.text else set()
+    for encoder, fed in zip(encoders, feeds, strict=True):
+        made: dict[str, Any] = {}
+        for modality in sorted(encoder.modalities):
+            try:
+                one = dict(encoder.transform(sample, modality) or {})
+            except MediaError as error:
+                failed[modality] = error
+                continue
+            facts |= one.pop("facts", {})
+            notes += one.pop("notes", ()) if fed else ()
+            seen |= {modality} if one else set()
+            made |= one
+        inputs.append(made)
+    left = replace(sample, media={m: medium for m, medium in sample.media.items() if m not in failed})
+    problems = [
+        Problem(f"media_{error.reason}", str(error), modality, modality in requires or not seen)
+        for modality, error in failed.items()
+    ]
+    problems += _missing(sample, encoders, requires, nothing=not (seen or failed))
+    return Prepared(left, tuple(inputs), (*problems, *notes), facts, time.perf_counter() - start)
+
+
+def _missing(
+    sample: Sample, encoders: Sequence[Encoder], requires: frozenset[Modality], *, nothing: bool
+) -> list[Problem]:
+    missing = [
+        Problem("modality_missing", f"sample {sample.id!r} has no {modality}", modality, fatal=True)
+        for modality in sorted(requires - sample.modalities)
+    ]
+    if nothing and not missing:
+        reads = ", ".join(sorted(frozenset[str]({"text"}).union(*(encoder.reads for encoder in encoders))))
+        text = f"sample {sample.id!r} has nothing to answer about; wanted one of {reads}"
+        missing.append(Problem("nothing_given", text, fatal=True))
+    return missing
