@@ -147,13 +147,17 @@ class Model(Generic[T]):
         """Serving mode for all parts."""
         self.train(())
 
-    def prepare(self, sample: Sample) -> Prepared:
+    def prepare(self, sample: Sample, encoders: Sequence[Encoder] | None = None) -> Prepared:
         """Decode one sample. A file that cannot be used is a problem of this sample alone.
 
         A modality that could not be read is taken out, as if the sample had come without it; the problem stays, and
         is fatal where the modality is required or nothing else is left.
+
+        Args:
+            encoders: stand-ins for the model's own, in the same order: a feature cache looks before anything is decoded.
         """
-        return prepare(sample, self.encoders, [self._feeds(encoder) for encoder in self.encoders], self.requires)
+        feeds = [self._feeds(encoder) for encoder in self.encoders]
+        return prepare(sample, self.encoders if encoders is None else encoders, feeds, self.requires)
 
     def _feeds(self, encoder: Encoder) -> bool:
         """Whether answers depend on it: a text tower beside a language model is there for its alignment only."""
