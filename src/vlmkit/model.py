@@ -154,7 +154,7 @@ class Model(Generic[T]):
         is fatal where the modality is required or nothing else is left.
 
         Args:
-            encoders: stand-ins for the model's own, in the same order: a feature cache looks before anything is decoded.
+            encoders: stand-ins for the model's own, in their order: a feature cache looks before it decodes.
         """
         feeds = [self._feeds(encoder) for encoder in self.encoders]
         return prepare(sample, self.encoders if encoders is None else encoders, feeds, self.requires)
