@@ -43,6 +43,8 @@ RANGES: Mapping[str, Range] = {
     "safetensors": Range("0.5", None, "local"),
     "llguidance": Range("1.7", "2", "local"),
     "tensorboard": Range("2.19", None, "train"),
+    "mlflow": Range("3", None, "mlflow"),
+    "wandb": Range("0.20", None, "wandb"),
     "timm": Range("1.0.20", None, "vision"),
     "torchaudio": Range("2.11", "2.12", "audio"),
     "bitsandbytes": Range("0.48", None, "int4"),
