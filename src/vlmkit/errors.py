@@ -17,6 +17,8 @@ MediaReason = Literal[
     "too_large",  # more pixels or bytes than the limit allows
     "too_short",  # fewer frames than the model needs
     "out_of_range",  # start_s / end_s outside the file
+    "silent",  # a sound without any signal: every value is zero, as from a microphone that is off
+    "interrupted",  # a stream that broke off: connection lost, camera gone
 ]
 
 

@@ -37,19 +37,17 @@ class Clip:
     """A film, or a part of one: a path, encoded bytes, or RGB frames `[n, height, width, 3]` of uint8.
 
     `start_s` and `end_s` cut a half-open window in seconds of the film's own clock.
-    `fps` says how fast an array plays; for a file the file itself is asked.
+    `fps` says how fast an array plays, or `times_s` when each of its frames is shown; for a file the file is asked.
     """
 
     source: str | Path | bytes | np.ndarray
     start_s: float | None = None
     end_s: float | None = None
     fps: float | None = None
+    times_s: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("start_s", "end_s", "fps"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-                raise TypeError(f"Clip: {name} is a number or None; given {value!r}")
+        _numbers(self, "start_s", "end_s", "fps")
 
     @property
     def name(self) -> str:
@@ -59,12 +57,20 @@ class Clip:
 
 @dataclass(frozen=True)
 class Sound:
-    """A sound: a path, encoded bytes, or a float array `[channels, n]` with its `rate_hz`."""
+    """A sound: a path, encoded bytes, or a float array `[channels, n]` with its `rate_hz`, full scale at 1.
+
+    `start_s` and `end_s` cut a half-open window in seconds since its first sample.
+    `offset_s` is where its first sample lies on the clock of the film that it belongs to, if to any.
+    """
 
     source: str | Path | bytes | np.ndarray
     start_s: float | None = None
     end_s: float | None = None
     rate_hz: int | None = None
+    offset_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        _numbers(self, "start_s", "end_s", "rate_hz", "offset_s")
 
     @property
     def name(self) -> str:
@@ -234,6 +240,13 @@ class Prediction(Generic[T]):
                 f"prediction {self.sample_id!r}: value is None exactly when a problem is fatal; "
                 f"given value={self.value!r} with problems {[p.code for p in self.problems]}"
             )
+
+
+def _numbers(media: Clip | Sound, *names: str) -> None:
+    for name in names:
+        value = getattr(media, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise TypeError(f"{type(media).__name__}: {name} is a number or None; given {value!r}")
 
 
 def _name(source: object) -> str:

@@ -44,17 +44,17 @@ class Film(Protocol):
 class ArrayFilm:
     """Frames that are in memory already. Raises `MediaError` `not_media` or `empty` where they are none."""
 
-    def __init__(self, frames: NDArray[np.uint8], name: str, rate_hz: float | None) -> None:
+    def __init__(
+        self, frames: NDArray[np.uint8], name: str, rate_hz: float | None, times_s: Sequence[float] | None = None
+    ) -> None:
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
             given = f"{frames.dtype} {list(frames.shape)}"
             raise MediaError(name, "not_media", f"wanted frames of uint8 [n, height, width, 3], given {given}")
         if not frames.size:
             raise MediaError(name, "empty", "it has no frame")
-        if rate_hz is None or not 0 < rate_hz < float("inf"):
-            raise MediaError(name, "not_media", f"how fast does it play? give Clip(..., fps=25), not {rate_hz!r}")
         self.name = name
         self._frames = frames
-        self.index = index_frames(range(len(frames)), 0, 1 / rate_hz, 1 / rate_hz, by_order=True)
+        self.index = _index_array(name, len(frames), rate_hz, times_s)
 
     def walk(self, positions: Sequence[int], convert: Convert) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """See `Film`."""
@@ -186,6 +186,21 @@ class FileFilm:
             self.damaged = True
             return
         yield from frames
+
+
+def _index_array(name: str, n: int, rate_hz: float | None, times_s: Sequence[float] | None) -> Index:
+    if rate_hz is not None and not 0 < rate_hz < float("inf"):
+        raise MediaError(name, "not_media", f"how fast does it play? give Clip(..., fps=25), not {rate_hz!r}")
+    if times_s is not None:
+        times = np.asarray(times_s, dtype=np.float64)
+        if times.shape != (n,) or not np.isfinite(times).all() or times[0] < 0 or (np.diff(times) <= 0).any():
+            wanted = f"{n} ascending times_s from 0 on, one a frame"
+            raise MediaError(name, "not_media", f"wanted {wanted}; given {len(times_s)}")
+        last_s = 1 / rate_hz if rate_hz else float(np.median(np.diff(times))) if n > 1 else 0.0
+        return Index(np.arange(n), times, float(times[-1]) + last_s, by_order=True)
+    if rate_hz is None:
+        raise MediaError(name, "not_media", "how fast does it play? give Clip(..., fps=25), or times_s=")
+    return index_frames(range(n), 0, 1 / rate_hz, 1 / rate_hz, by_order=True)
 
 
 def _scan(container: InputContainer, stream: VideoStream) -> Packets:

@@ -14,7 +14,7 @@ from vlmkit.media.size import cells
 Sampler = Literal["fps", "uniform", "entropy"]
 Over = Literal["refuse", "head"]
 
-S = TypeVar("S", "VideoSpec", "ImageSpec")
+S = TypeVar("S", "VideoSpec", "ImageSpec", "AudioSpec")
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,48 @@ class ImageSpec:
         return _digest(self)
 
 
+@dataclass(frozen=True)
+class AudioSpec:
+    """How a sound becomes mono samples of one rate. Raises `ValueError` where a field is outside its range."""
+
+    rate_hz: int = 16_000
+    """Samples a second after resampling."""
+    window_s: float = 10.0
+    """Length of what the encoder looks at in one go; clips of AudioSet, which PANNs learned from, last as long."""
+    min_s: float = 0.1
+    """The shortest sound; a shorter one is refused, never padded."""
+    max_s: float | None = None
+    """The longest sound; no limit where not given."""
+    over: Over = "refuse"
+    """What happens to a longer one: refused, or cut to its first `max_s` seconds with a note."""
+
+    def __post_init__(self) -> None:
+        _one_of("over", self.over, get_args(Over))
+        _whole("rate_hz", self.rate_hz)
+        _seconds(self, "window_s", positive=True)
+        _seconds(self, "min_s", positive=False)
+        if self.min_s > self.window_s:
+            raise ValueError(f"min_s={self.min_s:g} is more than window_s={self.window_s:g}; lower min_s")
+        if self.max_s is not None:
+            _seconds(self, "max_s", positive=True)
+            if self.max_s < self.min_s:
+                raise ValueError(f"max_s={self.max_s:g} is less than min_s={self.min_s:g}; raise max_s")
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field as plain JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> AudioSpec:
+        """The spec that `to_json` wrote. Raises `ValueError` for unknown, missing or unfit fields."""
+        return _load(cls, data)
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest over the canonical JSON: equal exactly when the specs are."""
+        return _digest(self)
+
+
 def _load(cls: type[S], data: Mapping[str, Any]) -> S:
     if not isinstance(data, Mapping):
         raise ValueError(f"{cls.__name__}: wanted a JSON object, given {type(data).__name__}")
@@ -114,7 +156,7 @@ def _load(cls: type[S], data: Mapping[str, Any]) -> S:
     return cls(**data)
 
 
-def _digest(spec: VideoSpec | ImageSpec) -> str:
+def _digest(spec: VideoSpec | ImageSpec | AudioSpec) -> str:
     canonical = json.dumps(asdict(spec), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -129,7 +171,7 @@ def _whole(name: str, value: object) -> None:
         raise ValueError(f"{name}={value!r} is no whole number of at least 1")
 
 
-def _seconds(spec: VideoSpec, name: str, *, positive: bool) -> None:
+def _seconds(spec: VideoSpec | AudioSpec, name: str, *, positive: bool) -> None:
     value = getattr(spec, name)
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not number or value < 0 or (positive and value == 0):

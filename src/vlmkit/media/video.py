@@ -83,7 +83,11 @@ def entropy_curve(clip: Clip, spec: VideoSpec) -> tuple[tuple[float, ...], tuple
 
 def _film(clip: Clip) -> Film:
     source = clip.source
-    film = ArrayFilm(source, clip.name, clip.fps) if isinstance(source, np.ndarray) else FileFilm(source, clip.name)
+    film: Film
+    if isinstance(source, np.ndarray):
+        film = ArrayFilm(source, clip.name, clip.fps, clip.times_s)
+    else:
+        film = FileFilm(source, clip.name)
     if not len(film.index):
         if isinstance(film, FileFilm) and (film.cut or film.header.n_frames):
             raise MediaError(clip.name, "truncated", "it stops before its first frame is whole; copy it again")
