@@ -184,12 +184,20 @@ class Model(Generic[T]):
         self, batch: Sequence[Prepared], features: Mapping[Modality, Features] | None = None, **options: Any
     ) -> Tensor:
         """Mean loss of the true answers. `features` may be given when encoders are frozen and their rows kept."""
-        if self.llm is None or self._prompt is None:
+        if self.llm is None:
             raise WiringError("a model without an llm has no generative loss")
         tokens = self.tokens(batch) if features is None else self.project(features)
+        return self.llm.loss(*self.targets(batch, tokens), **options)
+
+    def targets(
+        self, batch: Sequence[Prepared], tokens: Mapping[Modality, Tokens]
+    ) -> tuple[list[Prompt], Mapping[Modality, Tokens], list[str]]:
+        """What the language model is taught about a batch: questions, rows and the true answers."""
+        if self._prompt is None:
+            raise WiringError("a model without a prompt has nothing to be taught")
         samples = [_seen(one, tokens, index) for index, one in enumerate(batch)]
         answers = [self.decoder.encode(sample.truth) for sample in samples]  # type: ignore[arg-type]
-        return self.llm.loss([self._prompt(sample) for sample in samples], tokens, answers, **options)
+        return [self._prompt(sample) for sample in samples], tokens, answers
 
     def predict(self, samples: Sequence[Sample], limits: Limits | None = None) -> list[Prediction[T]]:
         """One prediction a sample, in order; never raises for a bad sample."""
