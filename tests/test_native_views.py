@@ -110,7 +110,7 @@ def test_greedy_tokens_equal_plain_transformers(native: Native, index: int) -> N
     plain = _plain(native, sample)
     with torch.inference_mode():
         ids = native.hf.generate(**plain, max_new_tokens=NEW, do_sample=False)[0, plain["input_ids"].shape[1] :]
-    wanted = native.llm._generation(ids.tolist(), [0.0] * len(ids), 0)
+    wanted = native.llm._replies._spelled(ids.tolist(), [0.0] * len(ids), 0)
     reply = native.llm.generate(*_ours(native, [sample]), [None], Limits(NEW))[0]
     assert (reply.text, reply.stop) == (wanted.text, wanted.stop)
     assert reply.n_new == wanted.n_new > 0
@@ -156,7 +156,7 @@ def test_a_mixed_batch_equals_plain_transformers(native: Native) -> None:
     assert torch.equal(given, wanted)
     replies = native.llm.generate(prompts, tokens, [None, None], Limits(NEW))
     for row, reply in zip(ids.tolist(), replies, strict=True):
-        assert reply.text == native.llm._generation(row, [0.0] * NEW, 0).text
+        assert reply.text == native.llm._replies._spelled(row, [0.0] * NEW, 0).text
 
 
 def test_a_batch_equals_its_rows_alone(native: Native) -> None:

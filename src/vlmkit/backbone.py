@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from vlmkit.protocols import Role
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +31,11 @@ class Backbone(Protocol):
         ...
 
     def save(self, directory: Path, dtype: torch.dtype | None = None) -> None:
-        """Write everything but adapters, in the layout of the library that the weights belong to."""
+        """Write everything but adapters and what a hub has, in the layout of the library that the weights belong to."""
+        ...
+
+    def own(self, roles: Collection[Role]) -> None:
+        """Take note that these roles were trained: their weights are nobody else's any more."""
         ...
 
     def checkpoint_activations(self, on: bool) -> None:

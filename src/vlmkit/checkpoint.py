@@ -1,6 +1,6 @@
 """One directory per trained head: weights, adapter, and `vlmkit.json`, which ties them to prompt, schema and specs.
 
-Layout: `base/` (weights in Hugging Face's own layout; absent where they are those of a hub id), PEFT's
+Layout: `base/` (weights in Hugging Face's own layout, composed models part by part; not what a hub has), PEFT's
 `adapter_config.json` and `adapter_model.safetensors` at the root, `vlmkit.json`, `README.md`.
 """
 
@@ -182,8 +182,7 @@ def save(
         raise CheckpointError(f"{directory} is not empty; name a new folder")
     directory.mkdir(parents=True, exist_ok=True)
     adapted = bool(model.roles["lora"])
-    if backbone.base is None:
-        backbone.save(directory / "base", None if adapted else dtype)
+    backbone.save(directory / "base", None if adapted else dtype)
     if adapted:
         backbone.save_adapter(directory, {"training": list(training)})
     specs = specs_of(model)

@@ -6,30 +6,28 @@ window order. Tested with the classes of Qwen2.5-VL and Qwen3-VL.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from vlmkit.encoders.hf import HfVision
-from vlmkit.errors import CheckpointError, WiringError
+from vlmkit.errors import WiringError
 from vlmkit.llms.causal import CausalVlm
-from vlmkit.llms.lora import LoraSpec, add_lora, load_adapter, merge_adapter, role_prefixes, save_adapter
-from vlmkit.llms.lora.identity import DIGEST
+from vlmkit.llms.lora.host import LoraHost
+from vlmkit.llms.pretrained import load_pretrained
 from vlmkit.media.spec import ImageSpec, VideoSpec
 from vlmkit.placement import Placement
 from vlmkit.projectors.identity import Identity
-from vlmkit.safety import refuse_pickles
+from vlmkit.protocols import Role
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl")
 
 
 @dataclass
-class Native:
+class Native(LoraHost):
     """The shared model with its three views.
 
     Attributes:
@@ -46,57 +44,25 @@ class Native:
     revision: str | None
 
     @property
-    def identity(self) -> str:
-        """What an adapter names as its base: the hub id, or a digest of the weights without any adapter."""
-        if self.base is not None:
-            return self.base
-        digest = hashlib.sha256()
-        for name, value in sorted(self._base_state().items()):
-            digest.update(name.encode())
-            digest.update(value.detach().float().cpu().contiguous().numpy().data)
-        return f"{DIGEST}{digest.hexdigest()}"
+    def tokenizer(self) -> Any:
+        """The processor's own."""
+        return self.processor.tokenizer
+
+    def own(self, roles: Collection[Role]) -> None:
+        """These roles were trained: the weights are nobody else's any more."""
+        if set(roles) - {"lora"}:
+            self.base = self.revision = None
 
     def save(self, directory: Path, dtype: torch.dtype | None = None) -> None:
-        """Write base weights, configuration, tokenizer and processors in Hugging Face's own layout."""
-        state = {name: value.to(dtype or value.dtype) for name, value in self._base_state().items()}
+        """Write base weights, configuration, tokenizer and processors in Hugging Face's own layout.
+
+        Nothing where they are those of a hub id.
+        """
+        if self.base is not None:
+            return
+        state = {name: value.to(dtype or value.dtype) for name, value in self.base_state().items()}
         self.hf.save_pretrained(directory, state_dict=state)
         self.processor.save_pretrained(directory)
-
-    def _base_state(self) -> dict[str, Any]:
-        """The weights under the names that they have without an adapter."""
-        state = self.hf.state_dict().items()
-        return {name.replace(".base_layer.", "."): value for name, value in state if ".lora_" not in name}
-
-    def checkpoint_activations(self, on: bool) -> None:
-        """Gradient checkpointing, in the variant that also works below frozen layers."""
-        # transformers 5.23 deprecates the old word; 5.19 does not know the new one
-        word = "activation" if hasattr(self.hf, "activation_checkpointing_enable") else "gradient"
-        switch = getattr(self.hf, f"{word}_checkpointing_{'enable' if on else 'disable'}")
-        switch(**({f"{word}_checkpointing_kwargs": {"use_reentrant": False}} if on else {}))
-
-    def add_lora(self, **spec: Any) -> tuple[str, ...]:
-        """Fresh LoRA weights in the language model; returns the names of the modules that got some."""
-        matched = add_lora(self.hf, LoraSpec(**spec), role_prefixes(self.hf))
-        for name, parameter in self.hf.named_parameters():
-            if ".lora_" in name:
-                parameter.data = parameter.data.float()  # steps of 2e-4 are lost between the steps of bf16
-        return matched
-
-    def load_adapter(self, directory: Path) -> tuple[str, ...]:
-        """A PEFT directory, strictly: every key has to reach a module, and the base has to be the recorded one."""
-        return load_adapter(self.hf, directory, base=self.identity, revision=self.revision).modules
-
-    def merge_adapter(self) -> float:
-        """Into the base, proved on the logits of random text; raises `AdapterError` where they differ."""
-        noise = torch.Generator().manual_seed(0)
-        ids = torch.randint(len(self.processor.tokenizer), (4, 32), generator=noise).to(self.hf.device)
-        lost = merge_adapter(self.hf, lambda: self.hf(input_ids=ids).logits).lost
-        self.base = self.revision = None  # these are nobody else's weights any more
-        return lost
-
-    def save_adapter(self, directory: Path, provenance: Mapping[str, Any]) -> None:
-        """The LoRA weights as a PEFT directory that names its base."""
-        save_adapter(self.hf, directory, base=self.identity, revision=self.revision, provenance=provenance)
 
 
 def views(
@@ -129,52 +95,9 @@ def open_native(
     """
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    if Path(source).is_dir():
-        refuse_pickles(Path(source))
-    else:
-        _reachable(str(source), revision)
-    try:
-        processor = AutoProcessor.from_pretrained(source, revision=revision)
-        hf, report = AutoModelForImageTextToText.from_pretrained(
-            source, revision=revision, use_safetensors=True, output_loading_info=True, **where.loading()
-        )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise CheckpointError(
-            f"cannot load {str(source)!r}: a file of it is missing or damaged, in the folder, in the local cache or on "
-            "the hub; preset='tiny' (--preset tiny) works offline"
-        ) from error
-    _refuse_gaps(source, report)
-    if where.quantization is None:
-        hf = hf.to(where.device)
-    commit = revision or getattr(hf.config, "_commit_hash", None)  # what the hub's branch stood for just now
+    hf, processor, commit = load_pretrained(AutoModelForImageTextToText, AutoProcessor, source, where, revision)
     base = None if Path(source).is_dir() else str(source)
-    return views(hf.eval(), processor, video=video, image=image, base=base, revision=commit if base else None)
-
-
-def _refuse_gaps(source: str | Path, report: Mapping[str, Any]) -> None:
-    """`transformers` fills what a file does not hold with random numbers, and goes on."""
-    for kind in ("missing_keys", "mismatched_keys", "unexpected_keys"):
-        if found := sorted(map(str, report.get(kind) or ())):
-            raise CheckpointError(f"{source}: {len(found)} weights are {kind.split('_')[0]}, the first is {found[0]}")
-
-
-def _reachable(source: str, revision: str | None) -> None:
-    """One request instead of the hub client's minutes of retries, file by file, before it says that it is offline."""
-    from huggingface_hub import constants, get_session, try_to_load_from_cache
-
-    if isinstance(try_to_load_from_cache(source, "config.json", revision=revision), str):
-        return
-    answers = not constants.HF_HUB_OFFLINE
-    try:
-        if answers:
-            get_session().head(constants.ENDPOINT, timeout=10)
-    except Exception:  # the hub's HTTP library, and with it every error class, differs between its releases
-        answers = False
-    if not answers:
-        raise CheckpointError(
-            f"cannot load {source!r}: it is neither a local model directory nor in the local cache, and the hub does "
-            "not answer; preset='tiny' (--preset tiny) works offline"
-        )
+    return views(hf, processor, video=video, image=image, base=base, revision=commit)
 
 
 def random_native(

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from vlmkit.llms.chat import ChatRenderer, Rendered, pad
-from vlmkit.llms.grammar import GrammarProcessor
-from vlmkit.llms.spelling import Speller
+from vlmkit.llms.replies import Replies, TokenLoss, cross_entropy
 from vlmkit.types import Constraint, Generation, Limits, Modality, Prompt, Tokens
-
-
-class TokenLoss(Protocol):
-    """`(logits [k, v], labels [k]) -> loss [k]`."""
-
-    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor: ...
-
-
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """The plain loss of each token, `[k]`, in fp32 whatever the model computes in."""
-    return nn.functional.cross_entropy(logits.float(), labels, reduction="none")
 
 
 class CausalVlm:
@@ -38,7 +25,7 @@ class CausalVlm:
         self.slots: frozenset[Modality] = frozenset({"image", "video"})
         self.module: nn.Module = nn.ModuleList([hf.model.language_model, hf.lm_head])
         self._chat = ChatRenderer(processor)
-        self._speller = Speller(self.tokenizer)
+        self._replies = Replies(hf, self.tokenizer)
         self._takes_step = "second_per_grid_ts" in inspect.signature(hf.forward).parameters
 
     def generate(
@@ -50,24 +37,9 @@ class CausalVlm:
     ) -> list[Generation]:
         """Replies in order, under their constraints. Greedy at temperature 0, where a batch equals its rows alone."""
         rendered = self._chat.render(prompts, tokens)
-        record = _LogProbs()
-        processors = [GrammarProcessor(constraints, self.tokenizer, self._ends()), record]
-        with torch.inference_mode(), torch.random.fork_rng(enabled=limits.seed is not None):
-            if limits.seed is not None:
-                torch.manual_seed(limits.seed)
-            ids = self.hf.generate(
-                **self._placed(vars(rendered)),
-                **self._vision(tokens),
-                logits_processor=LogitsProcessorList(processors),
-                max_new_tokens=limits.max_new_tokens,
-                eos_token_id=self._ends(),
-                pad_token_id=self.tokenizer.pad_token_id,
-                **_sampling(limits.temperature),
-            )
-        new = ids[:, rendered.input_ids.shape[1] :]
-        logprobs = record.finish(new)
+        inputs = {**self._placed(vars(rendered)), **self._vision(tokens)}
         lengths = rendered.attention_mask.sum(-1).tolist()
-        return [self._generation(new[i].tolist(), logprobs[i].tolist(), lengths[i]) for i in range(len(prompts))]
+        return self._replies.generate(inputs, constraints, limits, lengths)
 
     def loss(
         self,
@@ -78,8 +50,7 @@ class CausalVlm:
     ) -> Tensor:
         """Mean loss of the answers' tokens and their end token; the head sees those positions only."""
         rendered = self._chat.render(prompts, tokens)
-        end = self._ends()[0]
-        tails = [[*self.tokenizer(answer, add_special_tokens=False)["input_ids"], end] for answer in answers]
+        tails = [self._replies.target(answer) for answer in answers]
         ids, mask, positions = self._joined(rendered, tokens, tails)
         hidden = self.hf.model(
             input_ids=ids.to(self.hf.device),
@@ -140,47 +111,5 @@ class CausalVlm:
                 found["second_per_grid_ts"] = rows.step_s.to(self.hf.device)
         return found | ({"mm_encoder_outputs": outputs} if outputs else {})
 
-    def _generation(self, ids: Sequence[int], logprobs: Sequence[float], n_prompt: int) -> Generation:
-        ends = set(self._ends())
-        n_new = next((i for i, token in enumerate(ids) if token in ends), None)
-        kept = ids if n_new is None else ids[:n_new]
-        text, spans = self._speller.spell(kept)
-        return Generation(
-            text, "length" if n_new is None else "end", n_prompt, len(kept), tuple(logprobs[: len(kept)]), spans
-        )
-
-    def _ends(self) -> list[int]:
-        """The turn's end first: what an answer is trained to finish with."""
-        return [self.tokenizer.eos_token_id]
-
     def _placed(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: value.to(self.hf.device) for name, value in inputs.items()}
-
-
-def _sampling(temperature: float) -> dict[str, Any]:
-    # Explicit everywhere: a checkpoint's own generation_config (top_k 1, say) would quietly change the draw.
-    if temperature == 0:
-        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "repetition_penalty": 1.0}
-    return {"do_sample": True, "temperature": temperature, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0}
-
-
-class _LogProbs(LogitsProcessor):
-    """Keeps the log-probability of each chosen token, one step of scores at a time instead of all of them."""
-
-    def __init__(self) -> None:
-        self._scores: Tensor | None = None
-        self._chosen: list[Tensor] = []
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        self._take(input_ids[:, -1])
-        self._scores = scores.float().log_softmax(-1)
-        return scores
-
-    def _take(self, ids: Tensor) -> None:
-        if self._scores is not None:
-            self._chosen.append(self._scores.gather(1, ids[:, None])[:, 0])
-
-    def finish(self, new: Tensor) -> Tensor:
-        """`[b, n_new]`."""
-        self._take(new[:, -1])
-        return torch.stack(self._chosen, dim=1)

@@ -73,15 +73,10 @@ class ChatRenderer:
 
     def _message(self, role: str, parts: Sequence[str | Slot]) -> dict[str, Any]:
         content = [
-            {"type": "text", "text": self._plain(p)} if isinstance(p, str) else {"type": p.modality} for p in parts
+            {"type": "text", "text": plain(p, self._special)} if isinstance(p, str) else {"type": p.modality}
+            for p in parts
         ]
         return {"role": role, "content": content}
-
-    def _plain(self, text: str) -> str:
-        """Text that cannot end a turn or open a slot: a special token in it gets a zero-width space inside."""
-        for token in self._special:
-            text = text.replace(token, f"{token[0]}\u200b{token[1:]}")
-        return text
 
     def _widened(self, modality: Modality, rows: Tokens) -> Any:
         if rows.grid is None:
@@ -111,6 +106,13 @@ class ChatRenderer:
             clocks.append(VideoMetadata(total_num_frames=len(indices), fps=1.0, frames_indices=indices))
             offset += length
         return clocks
+
+
+def plain(text: str, special: Sequence[str]) -> str:
+    """Text that cannot end a turn or open a slot: a special token in it gets a zero-width space inside."""
+    for token in special:
+        text = text.replace(token, f"{token[0]}\u200b{token[1:]}")
+    return text
 
 
 def pad(rows: Sequence[Sequence[int]], fill: int, *, left: bool) -> tuple[Tensor, Tensor]:

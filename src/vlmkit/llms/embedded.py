@@ -1,0 +1,170 @@
+"""The local engine for composed models: a plain causal language model that reads ready rows among its own words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vlmkit.errors import DataError, WiringError
+from vlmkit.llms.chat import plain
+from vlmkit.llms.replies import Replies, TokenLoss, cross_entropy
+from vlmkit.types import Constraint, Generation, Limits, Modality, Prompt, Slot, Tokens
+
+# Where rows go, inside the text that the chat template is given: a private-use character that no user text keeps.
+_MARK = "\ue000"
+_SLOT = re.compile(f"{_MARK}([a-z]+){_MARK}")
+
+
+class CausalLm:
+    """A causal language model fed through `inputs_embeds`: rows stand where the prompt has their slots.
+
+    Args:
+        hf: a causal LM of `transformers`; tested with Qwen2.
+        tokenizer: with a chat template. Training and serving both render through it, in the one method below.
+        slots: modalities that it has been given rows for.
+    """
+
+    def __init__(
+        self, hf: Any, tokenizer: Any, slots: frozenset[Modality] = frozenset({"image", "audio", "video"})
+    ) -> None:
+        self.hf = hf
+        self.tokenizer = tokenizer
+        self.dim: int = hf.config.hidden_size
+        self.slots = slots
+        self.module: nn.Module = hf
+        self.context: int = hf.config.max_position_embeddings
+        self._special = tuple(tokenizer.get_added_vocab())
+        self._replies = Replies(hf, tokenizer)
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        tokens: Mapping[Modality, Tokens],
+        constraints: Sequence[Constraint | None],
+        limits: Limits,
+    ) -> list[Generation]:
+        """Replies in order, under their constraints. Greedy at temperature 0, where a batch equals its rows alone.
+
+        Raises `WiringError` where slots and rows do not match, or prompt and reply do not fit the model's context.
+        """
+        with torch.inference_mode():
+            rows = [self._embedded(self._pieces(prompt, tokens, i)) for i, prompt in enumerate(prompts)]
+            longest = max(map(len, rows))
+            if longest + limits.max_new_tokens > self.context:
+                raise WiringError(
+                    f"a prompt of {longest} positions and a reply of up to {limits.max_new_tokens} do not fit the "
+                    f"model's {self.context}; give fewer rows or a shorter text"
+                )
+            embeds, mask = _padded(rows, left=True)
+        inputs = {"inputs_embeds": embeds, "attention_mask": mask}
+        return self._replies.generate(inputs, constraints, limits, list(map(len, rows)))
+
+    def loss(
+        self,
+        prompts: Sequence[Prompt],
+        tokens: Mapping[Modality, Tokens],
+        answers: Sequence[str],
+        token_loss: TokenLoss = cross_entropy,
+        max_tokens: int | None = None,
+    ) -> Tensor:
+        """Mean loss of the answers' tokens and their end token; the head sees those positions only.
+
+        Args:
+            max_tokens: most positions of a prompt with its answer, the model's context when not given. The prompt
+                is kept whole: what does not fit is cut off the end of the answer.
+
+        Raises `DataError` for a prompt that leaves no place for an answer.
+        """
+        budget = min(max_tokens or self.context, self.context)
+        rows, tails, starts = [], [], []
+        for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+            prompt_rows = self._embedded(self._pieces(prompt, tokens, index))
+            tail = _cut(self._replies.target(answer), len(prompt_rows), budget, index)
+            starts.append(len(prompt_rows) - 1)  # the position that predicts the first answer token
+            tails.append(tail)
+            rows.append(torch.cat([prompt_rows, self._words(tail)]))
+        embeds, mask = _padded(rows, left=False)
+        hidden = self.hf.model(inputs_embeds=embeds, attention_mask=mask)[0]
+        seen = torch.cat(
+            [hidden[i, at : at + len(tail)] for i, (at, tail) in enumerate(zip(starts, tails, strict=True))]
+        )
+        labels = torch.tensor([token for tail in tails for token in tail], device=seen.device)
+        return token_loss(self.hf.lm_head(seen), labels).mean()
+
+    def lengths(
+        self, prompts: Sequence[Prompt], tokens: Mapping[Modality, Tokens], answers: Sequence[str]
+    ) -> list[tuple[int, int]]:
+        """Positions of each prompt, and of its whole answer with the end token: what `max_tokens` is held against."""
+        found = []
+        for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+            pieces = self._pieces(prompt, tokens, index)
+            found.append((sum(len(piece) for piece in pieces), len(self._replies.target(answer))))
+        return found
+
+    def _pieces(self, prompt: Prompt, tokens: Mapping[Modality, Tokens], index: int) -> list[list[int] | Tensor]:
+        """One prompt as the model reads it: ids of text, and rows `[n, d]` where slots stand."""
+        text = self.text(prompt)
+        asked = [modality for modality in _SLOT.findall(text)]
+        own = {modality: rows for modality, rows in _of_sample(tokens, index) if len(rows)}
+        if sorted(asked) != sorted(own):
+            raise WiringError(
+                f"prompt {index} has slots for {asked or 'nothing'} and rows for {list(own) or 'nothing'}"
+            )
+        pieces: list[list[int] | Tensor] = []
+        for number, part in enumerate(_SLOT.split(text)):
+            if number % 2:
+                pieces.append(own[part])  # type: ignore[index]
+            elif part:
+                pieces.append(self.tokenizer(part, add_special_tokens=False)["input_ids"])
+        return pieces
+
+    def text(self, prompt: Prompt) -> str:
+        """The chat text of a prompt, its slots as marks; training and serving have no other way to render."""
+        messages = [
+            {"role": message.role, "content": "".join(self._part(part) for part in message.parts)}
+            for message in prompt.messages
+        ]
+        text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return text
+
+    def _part(self, part: str | Slot) -> str:
+        if isinstance(part, Slot):
+            return f"{_MARK}{part.modality}{_MARK}"
+        return plain(part, self._special).replace(_MARK, "")
+
+    def _embedded(self, pieces: Sequence[list[int] | Tensor]) -> Tensor:
+        parts = [self._words(piece) if isinstance(piece, list) else piece for piece in pieces]
+        weight = self.hf.get_input_embeddings().weight
+        return torch.cat([part.to(weight.device, weight.dtype) for part in parts])
+
+    def _words(self, ids: Sequence[int]) -> Tensor:
+        table = self.hf.get_input_embeddings()
+        found: Tensor = table(torch.tensor(ids, dtype=torch.long, device=table.weight.device))
+        return found
+
+
+def _of_sample(tokens: Mapping[Modality, Tokens], index: int) -> Iterator[tuple[Modality, Tensor]]:
+    for modality, rows in tokens.items():
+        start = sum(rows.lengths[:index])
+        yield modality, rows.values[start : start + rows.lengths[index]]
+
+
+def _cut(tail: list[int], n_prompt: int, budget: int, index: int) -> list[int]:
+    if n_prompt >= budget:
+        raise DataError(
+            f"prompt {index} of the batch takes {n_prompt} positions and the budget is {budget}: no answer fits "
+            "behind it; raise max_tokens"
+        )
+    return tail[: budget - n_prompt]
+
+
+def _padded(rows: Sequence[Tensor], *, left: bool) -> tuple[Tensor, Tensor]:
+    """Embeddings `[b, s, d]` and mask `[b, s]`. Padding stands on the left for decoding, on the right for a loss."""
+    side = "left" if left else "right"
+    embeds = nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_side=side)
+    ones = [torch.ones(len(row), dtype=torch.long, device=row.device) for row in rows]
+    return embeds, nn.utils.rnn.pad_sequence(ones, batch_first=True, padding_side=side)
