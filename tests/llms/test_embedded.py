@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import pytest
@@ -80,7 +81,12 @@ def test_the_loss_is_what_generate_thinks_of_the_same_tokens(llm: CausalLm, monk
     tokens: dict[Modality, Tokens] = {"image": _rows(4)}
     written: list[list[int]] = []
     spell = llm._replies._speller.spell
-    monkeypatch.setattr(llm._replies._speller, "spell", lambda ids: (written.append(list(ids)), spell(ids))[1])
+
+    def watched(ids: Sequence[int]) -> tuple[str, tuple[tuple[int, int], ...]]:
+        written.append(list(ids))
+        return spell(ids)
+
+    monkeypatch.setattr(llm._replies._speller, "spell", watched)
     (reply,) = llm.generate([_prompt("image")], tokens, [None], Limits(NEW))
     # the very ids, since random bytes are no text that comes back as the same tokens
     monkeypatch.setattr(llm._replies, "target", lambda answer: written[0])
