@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from vlmkit.decoders.shape import Choice, Many, Maybe, Number, Record, Shape, Text
 from vlmkit.types import Generation, Sample, Stop
@@ -64,9 +64,34 @@ class Hint(BaseModel):
     words: Annotated[str, Field(max_length=5)] | None
 
 
+class Verdict(BaseModel):
+    """Its two choices have to go together: alarms are 2 or 3, calm is 1, and only what is unknown is null."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"mood": {"enum": ["fire", "flood"]}, "level": {"enum": [2, 3]}}},
+                {"properties": {"mood": {"const": "calm"}, "level": {"enum": [1]}}},
+                {"properties": {"mood": {"enum": ["unknown"]}, "level": {"const": None}}},
+            ]
+        }
+    )
+
+    mood: Literal["fire", "flood", "calm", "unknown"]
+    seen: bool
+    level: Literal[1, 2, 3, None]
+
+
+class Alarm(BaseModel):
+    """A rule inside a record that can be closed in its last string."""
+
+    verdict: Verdict
+    words: Annotated[str, Field(max_length=6)]
+
+
 Frames = RootModel[Annotated[list[Frame], Field(min_length=1, max_length=4)]]
 
-MODELS: tuple[type[BaseModel], ...] = (Span, Match, Note, Hint, Frames)
+MODELS: tuple[type[BaseModel], ...] = (Span, Match, Note, Hint, Frames, Verdict, Alarm)
 
 # What the grammar can write: no control character but those with a two-byte escape.
 _LEGAL = st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from('\b\f\n\r\t"\\é图😀')
@@ -87,6 +112,8 @@ def documents(shape: Shape) -> st.SearchStrategy[Any]:
             return st.from_regex(str(shape.pattern), fullmatch=True).filter(lambda text: len(text) <= shape.most)
         case Many(item, fewest, most):
             return st.lists(documents(item), min_size=fewest, max_size=most)
+        case Record(cases=(_, *_) as cases):
+            return st.sampled_from(cases).flatmap(documents)
         case Record(fields):
             names = [name for name, _ in fields]
             # Not fixed_dictionaries: it shuffles, and the grammar's order is part of the document.

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from tests.decoders.shapes import MODELS, SAMPLE, Hint, Match, Span, documents, fixed, reply
+from vlmkit.decoders.confidence import token_confidence
 from vlmkit.decoders.json import JsonDecoder
+from vlmkit.decoders.scan import scan
 from vlmkit.decoders.schema import shape_of
+from vlmkit.decoders.shape import Choice, Many, Number, Record
 from vlmkit.protocols import Decoder
 from vlmkit.types import Generation, Problem, Sample
 
@@ -65,7 +68,7 @@ def test_decode_is_total(text: str, stop: Any, lenient: bool) -> None:
         (SPAN[:-1], "not_json", None),
         ("{" * 500, "not_json", None),
         ('{"operation":"\ud800"}', "missing_field", "segment"),
-        (SPAN.replace("Pack", "\\ud800"), "not_schema", None),
+        (SPAN.replace("Pack", "\\ud800"), "not_schema", "operation"),
         (SPAN.replace("Pack", "pack"), "not_schema", "operation"),
         (SPAN.replace("20", '"20"'), "not_schema", "segment.end_frame"),
         (SPAN.replace("20", "126"), "not_schema", "segment.end_frame"),
@@ -135,6 +138,10 @@ def test_lenient_reports_truncation_too() -> None:
     assert [p.code for p in prediction.problems] == ["repaired", "repaired", "truncated"]
 
 
+SCANNED = scan('{"halves":2,"events":[{"kind":"goal"}]}')
+FORCED = Record((("halves", Number(0, 2)), ("events", Many(Record((("kind", Choice(("goal",))),)), 0, 2))))
+
+
 def spoken(text: str, logprob: float, per_token: int = 1) -> Generation:
     n = len(text.encode())
     spans = tuple((at, min(n, at + per_token)) for at in range(0, n, per_token))
@@ -166,6 +173,17 @@ def test_confidence_names_only_what_was_kept() -> None:
     assert {name for name in kept if name.startswith("events.")} == {
         "events.0", "events.0.kind", "events.0.clock", "events.0.words",
     }  # fmt: skip
+
+
+def test_confidence_leaves_out_what_had_one_legal_value_only() -> None:
+    class Packing(Span):
+        operation: Literal["Pack"]
+
+    found = JsonDecoder(Span, narrow=lambda sample: Packing).decode(spoken(SPAN, -0.1), SAMPLE)
+    assert found.value == Span.model_validate_json(SPAN)
+    assert list(found.confidence) == ["reply", "segment", "segment.start_frame", "segment.end_frame", "following"]
+    items = token_confidence(spoken('{"halves":2,"events":[{"kind":"goal"}]}', -0.1), SCANNED, FORCED)
+    assert list(items) == ["reply", "halves", "events", "events.0"]
 
 
 def test_no_confidence_without_log_probabilities() -> None:

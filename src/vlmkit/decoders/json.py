@@ -53,7 +53,7 @@ class JsonDecoder(Generic[M]):
 
     def constraint(self, sample: Sample) -> Constraint:
         """The same for every sample, unless there is something to narrow."""
-        return self.bounds if self.narrow is None else bounded(self.narrow(sample))
+        return bounded(self._asked(sample))
 
     def encode(self, value: M) -> str:
         """Compact JSON, fields in declared order. `decode(encode(x)) == x`, for every value.
@@ -78,8 +78,11 @@ class JsonDecoder(Generic[M]):
             problems.extend(rule(read_as, sample))
         if any(problem.fatal for problem in problems):
             return self._without(evidence, sample, problems)
-        confidence = token_confidence(evidence, piece)
+        confidence = token_confidence(evidence, piece, shape_of(self._asked(sample)))
         return Prediction(sample.id, read_as, tuple(problems), confidence=confidence, raw=evidence.text)
+
+    def _asked(self, sample: Sample) -> type[BaseModel]:
+        return self.result if self.narrow is None else self.narrow(sample)
 
     def _strict(self, reply: Generation, problems: list[Problem]) -> tuple[M | Problem, Piece | None]:
         shape = shape_of(self.result)

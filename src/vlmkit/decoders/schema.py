@@ -78,7 +78,7 @@ class _Walk:
             return self._reference(node, where)
         if "const" in node or "enum" in node:
             return _choice(node, where)
-        if "anyOf" in node:
+        if "anyOf" in node and node.get("type") != "object":  # on an object it is a rule between its fields
             return self._optional(node["anyOf"], where)
         builders: Mapping[str, Callable[[dict[str, Any], str], Shape]] = {
             "object": self._record,
@@ -113,8 +113,10 @@ class _Walk:
         if node.pop("additionalProperties", False) is not False:
             raise BudgetError(f"{where}: free fields are unbounded; write a nested model with named fields")
         fields: Mapping[str, Any] = node.get("properties", {})
+        cases = node.pop("anyOf", None)
         _only(node, {"properties", "required"}, where)
-        return Record(tuple((name, self.shape(field, f"{where}.{name}")) for name, field in fields.items()))
+        shapes = tuple((name, self.shape(field, f"{where}.{name}")) for name, field in fields.items())
+        return Record(shapes, () if cases is None else _cases(cases, dict(shapes), where))
 
     def _many(self, node: dict[str, Any], where: str) -> Shape:
         _only(node, {"items", "minItems", "maxItems"}, where)
@@ -123,7 +125,37 @@ class _Walk:
         return Many(self.shape(node["items"], f"{where}[]"), node.get("minItems", 0), node["maxItems"])
 
 
-def _choice(node: Mapping[str, Any], where: str) -> Shape:
+def _cases(parts: Any, fields: Mapping[str, Shape], where: str) -> tuple[Record, ...]:
+    """The record once for each alternative of its `anyOf`, with the choices that the alternative leaves."""
+    if not isinstance(parts, list) or not parts:
+        raise WiringError(f"{where}: anyOf lists the cases of a rule between fields; given {parts!r}")
+    cases = []
+    for index, part in enumerate(parts):
+        place = f"{where}: anyOf[{index}]"
+        if not isinstance(part, Mapping) or not isinstance(part.get("properties"), Mapping):
+            raise WiringError(f"{place}: wanted {{'properties': {{FIELD: {{'enum': [...]}}}}}}; given {part!r}")
+        _only({key: value for key, value in part.items() if key not in _NOTES}, {"properties"}, place)
+        narrowed = {name: _narrowed(fields, name, node, place) for name, node in part["properties"].items()}
+        cases.append(Record(tuple({**fields, **narrowed}.items())))
+    return tuple(cases)
+
+
+def _narrowed(fields: Mapping[str, Shape], name: str, node: Any, where: str) -> Choice:
+    known, place = fields.get(name), f"{where}.{name}"
+    if known is None:
+        raise WiringError(f"{place}: no such field; known here: {', '.join(fields)}")
+    if not isinstance(known, Choice):
+        raise WiringError(f"{place}: a case narrows choices only; make it a Literal, or leave it out of the case")
+    if not isinstance(node, Mapping) or not (isinstance(node.get("enum"), list) or "const" in node):
+        raise WiringError(f"{place}: wanted {{'enum': [...]}} or {{'const': ...}}; given {node!r}")
+    _only(node, {"enum"} if "enum" in node else {"const"}, place)
+    left = _choice(node, place)
+    if others := [value for value in left.values if not known.holds(value)]:
+        raise WiringError(f"{place}: {others} are no choices of the field; known: {list(known.values)}")
+    return left
+
+
+def _choice(node: Mapping[str, Any], where: str) -> Choice:
     values = tuple(node["enum"]) if "enum" in node else (node["const"],)
     if not values or not all(value is None or isinstance(value, str | int) for value in values):
         raise WiringError(f"{where}: choices are strings, integers, booleans or None; given {list(values)}")

@@ -20,6 +20,10 @@ class Choice:
 
     values: tuple[str | int | bool | None, ...]
 
+    def holds(self, value: object) -> bool:
+        """Whether it is one of them. Types count: true is not 1."""
+        return any(type(known) is type(value) and known == value for known in self.values)
+
     @property
     def schema(self) -> dict[str, Any]:
         """As JSON Schema."""
@@ -112,13 +116,20 @@ class Many:
 
 @dataclass(frozen=True)
 class Record:
-    """Named fields, all required, in one order. Cut, it can be closed only inside its last field."""
+    """Named fields, all required, in one order. Cut, it can be closed only inside its last field.
+
+    `cases` hold a rule between fields: each is the same record with some of its choices narrowed, and a legal document
+    fits one of them. Without cases any combination is legal.
+    """
 
     fields: tuple[tuple[str, Shape], ...]
+    cases: tuple[Record, ...] = ()
 
     @property
     def schema(self) -> dict[str, Any]:
         """As JSON Schema."""
+        if self.cases:
+            return {"anyOf": [case.schema for case in self.cases]}
         return {
             "type": "object",
             "properties": {name: shape.schema for name, shape in self.fields},
@@ -129,12 +140,16 @@ class Record:
     @property
     def longest(self) -> int:
         """Bytes of the longest legal text, or more."""
+        if self.cases:
+            return max(case.longest for case in self.cases)
         names = sum(size(name) + 1 for name, _ in self.fields)
         return 2 + names + sum(shape.longest for _, shape in self.fields) + max(0, len(self.fields) - 1)
 
     @property
     def minimum(self) -> int:
         """Bytes after which every cut text can be closed."""
+        if self.cases:
+            return max(case.minimum for case in self.cases)
         if not self.fields:
             return self.longest
         last = self.fields[-1][1]
