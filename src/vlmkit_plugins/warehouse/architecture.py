@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
-from tokenizers.models import BPE
-from tokenizers.trainers import BpeTrainer
 from transformers import (
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
@@ -15,13 +12,12 @@ from transformers import (
     Qwen2VLVideoProcessor,
 )
 
+from vlmkit.llms.vocabulary import TURNS, small_tokenizer
 from vlmkit_plugins.warehouse.head import QUESTION, SYSTEM
 from vlmkit_plugins.warehouse.schema import CLIP_FRAMES, OPERATIONS, OperationSpan
 
 SPECIAL = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
+    *TURNS,
     "<|vision_start|>",
     "<|vision_end|>",
     "<|image_pad|>",
@@ -69,29 +65,7 @@ _TEXT = {
 
 def tokenizer() -> PreTrainedTokenizerFast:
     """Byte-level BPE over the task's own words; every whole number from 0 to 125 is one token."""
-    model = Tokenizer(BPE())
-    words = Regex(r" ?[\p{L}_]+|\p{N}{1,3}| ?[^\s\p{L}\p{N}_]+|\s+")
-    model.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(words, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
-    )
-    model.decoder = decoders.ByteLevel()
-    trainer = BpeTrainer(
-        vocab_size=1024,
-        min_frequency=2,
-        special_tokens=list(SPECIAL),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    model.train_from_iterator(_corpus(), trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=model,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        additional_special_tokens=list(SPECIAL),
-        chat_template=CHAT,
-        padding_side="left",
-        clean_up_tokenization_spaces=False,
-    )
+    return small_tokenizer(_corpus(), CHAT, SPECIAL)
 
 
 def _corpus() -> list[str]:
@@ -106,8 +80,7 @@ def _corpus() -> list[str]:
         ).model_dump_json()
         for operation in OPERATIONS
     ]
-    # Twice each: a pair seen once is not merged (min_frequency).
-    return 2 * [*numbers, *replies, SYSTEM, QUESTION, "system\n", "user\n", "assistant\n"]
+    return [*numbers, *replies, SYSTEM, QUESTION, "system\n", "user\n", "assistant\n"]
 
 
 def processor(words: PreTrainedTokenizerFast, temporal_patch_size: int = 2) -> Qwen2_5_VLProcessor:
