@@ -9,6 +9,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from vlmkit.errors import CheckpointError
+from vlmkit.hub import require_reachable
 from vlmkit.placement import Placement
 from vlmkit.safety import refuse_pickles
 
@@ -26,7 +27,7 @@ def load_pretrained(
     if Path(source).is_dir():
         refuse_pickles(Path(source))
     else:
-        reachable(str(source), revision)
+        require_reachable(str(source), revision=revision)
     try:
         processor = processors.from_pretrained(source, revision=revision)
         hf, report = models.from_pretrained(
@@ -49,25 +50,3 @@ def _refuse_gaps(source: str | Path, report: Mapping[str, Any]) -> None:
     for kind in ("missing_keys", "mismatched_keys", "unexpected_keys"):
         if found := sorted(map(str, report.get(kind) or ())):
             raise CheckpointError(f"{source}: {len(found)} weights are {kind.split('_')[0]}, the first is {found[0]}")
-
-
-def reachable(source: str, revision: str | None = None) -> None:
-    """One request instead of the hub client's minutes of retries, file by file, before it says that it is offline.
-
-    Raises `CheckpointError` for what is neither in the local cache nor to be had.
-    """
-    from huggingface_hub import constants, get_session, try_to_load_from_cache
-
-    if isinstance(try_to_load_from_cache(source, "config.json", revision=revision), str):
-        return
-    answers = not constants.HF_HUB_OFFLINE
-    try:
-        if answers:
-            get_session().head(constants.ENDPOINT, timeout=10)
-    except Exception:  # the hub's HTTP library, and with it every error class, differs between its releases
-        answers = False
-    if not answers:
-        raise CheckpointError(
-            f"cannot load {source!r}: it is neither a local model directory nor in the local cache, and the hub does "
-            "not answer; preset='tiny' (--preset tiny) works offline"
-        )
