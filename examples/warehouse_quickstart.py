@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import vlmkit
-from vlmkit.head import task_named
+from vlmkit.loading import task_named
 
 
 def main(folder: Path, n: int = 8) -> vlmkit.Report:

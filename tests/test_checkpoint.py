@@ -15,7 +15,8 @@ import torch
 import vlmkit
 from vlmkit.checkpoint import CheckpointWarning, open_checkpoint
 from vlmkit.errors import AdapterError, CheckpointError, UnknownNameError, VlmkitError
-from vlmkit.head import Head, task_named
+from vlmkit.head import Head
+from vlmkit.loading import task_named
 from vlmkit.types import Clip, Message, Prompt, Sample, Slot
 from vlmkit_plugins.warehouse.synth import draw_clip
 

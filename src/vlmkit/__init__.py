@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vlmkit.errors import VlmkitError as VlmkitError
     from vlmkit.evaluate import Report as Report
     from vlmkit.head import Head as Head
-    from vlmkit.head import load as load
+    from vlmkit.loading import load as load
     from vlmkit.model import Model as Model
     from vlmkit.plugins import tasks as tasks
     from vlmkit.task import Task as Task
@@ -31,7 +31,7 @@ _HOMES = {
     "VlmkitError": "vlmkit.errors",
     "Report": "vlmkit.evaluate",
     "Head": "vlmkit.head",
-    "load": "vlmkit.head",
+    "load": "vlmkit.loading",
     "Model": "vlmkit.model",
     "tasks": "vlmkit.plugins",
     "Task": "vlmkit.task",

@@ -30,6 +30,11 @@ class Backbone(Protocol):
         """What an adapter names as its base: the hub id, or a digest of the weights."""
         ...
 
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Parts that were never trained, in a model whose other parts were: a head of it answers noise."""
+        ...
+
     def save(self, directory: Path, dtype: torch.dtype | None = None) -> None:
         """Write everything but adapters and what a hub has, in the layout of the library that the weights belong to."""
         ...

@@ -27,18 +27,21 @@ class Part:
 
     Attributes:
         role: what it is trained as.
-        source: where its weights are public (a hub id, a file's digest); None for weights that only exist here.
+        source: where its weights are public (a hub id, a file's name); None for weights that only exist here.
+        trained: whether its weights are more than a random start.
     """
 
     module: nn.Module
     role: Role
     source: str | None = None
+    trained: bool = False
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str | None
+    trained: bool
     sha256: str
 
 
@@ -72,11 +75,16 @@ class Composed(LoraHost):
         """The language model's."""
         return self._tokenizer
 
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Parts whose weights are a random start still: their answers are noise."""
+        return tuple(name for name, part in self.parts.items() if not part.trained and part.source is None)
+
     def own(self, roles: Collection[Role]) -> None:
         """These roles were trained: their weights are nobody else's any more."""
         for part in self.parts.values():
             if part.role in roles:
-                part.source = None
+                part.source, part.trained = None, True
         if "llm" in roles:
             self.base = self.revision = None
 
@@ -88,7 +96,7 @@ class Composed(LoraHost):
             state = {key: _stored(value, dtype) for key, value in part.module.state_dict().items()}
             if part.source is None:
                 save_file(state, directory / f"{name}.safetensors")
-            records[name] = _Record(source=part.source, sha256=weights_sha256(state))
+            records[name] = _Record(source=part.source, trained=part.trained, sha256=weights_sha256(state))
         (directory / PARTS).write_text(_Records(records).model_dump_json(indent=1) + "\n", encoding="utf-8")
         if self.base is None:
             state = {key: _stored(value, dtype) for key, value in self.base_state().items()}
@@ -119,7 +127,7 @@ def restore(parts: Mapping[str, Part], directory: Path) -> None:
                 f"{directory}: the head was trained on {record.source} with other numbers than it has now; "
                 "restore that file, or train again"
             )
-        part.source = record.source
+        part.source, part.trained = record.source, record.trained
 
 
 def _fill(module: nn.Module, state: Mapping[str, torch.Tensor], file: Path) -> None:

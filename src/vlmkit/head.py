@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -17,15 +15,13 @@ from vlmkit import checkpoint as checkpoints
 from vlmkit.errors import VlmkitError
 from vlmkit.model import Model
 from vlmkit.prepared import Prepared
-from vlmkit.plugins import installed
-from vlmkit.task import BuildOptions, Engine, Precision, Preset, Task, Weights
+from vlmkit.task import Task
 from vlmkit.types import Clip, Image, Limits, Media, Modality, Prediction, Sample, Sound
 
 if TYPE_CHECKING:
     from vlmkit.evaluate import Report
 
 T = TypeVar("T")
-log = logging.getLogger("vlmkit")
 
 
 class Head(Generic[T]):
@@ -148,117 +144,6 @@ class Head(Generic[T]):
     def __repr__(self) -> str:
         """Task, preset and weights."""
         return f"Head({self.task.name!r}, preset={self.provenance['preset']!r}, weights={self.name!r})"
-
-
-def load(
-    name: str | Path,
-    *,
-    preset: str | None = None,
-    model: str | Path | None = None,
-    adapter: str | Path | None = None,
-    engine: Engine = "local",
-    device: str = "auto",
-    precision: Precision = "auto",
-    weights: Weights = "pretrained",
-) -> Head[Any]:
-    """A head, ready to answer.
-
-    Args:
-        name: a task (`vlmkit.tasks()` lists them), or a checkpoint directory.
-        preset: which weights of the task; its real ones when not given. `tiny` works offline.
-        model: a checkpoint directory; it knows its preset.
-        adapter: a PEFT directory trained on the preset's base.
-        engine: "local" is `transformers` in this process.
-        device: "auto", "cpu", "cuda", "cuda:1" …
-        precision: "auto" is bf16 on a GPU and fp32 on a CPU.
-        weights: "random" builds the preset at full size without any download.
-
-    Raises `UnknownNameError`, `CheckpointError`, `AdapterError` or `WiringError`; each says what to type.
-    """
-    task, chosen, found = _chosen(name, preset, model, weights)
-    changed = found.differs(task) if found else ()
-    options = BuildOptions(
-        weights=weights,
-        checkpoint=found.base if found else None,
-        revision=found.about.base.revision if found else None,
-        specs=found.about.specs if found else None,
-        engine=engine,
-        device=device,
-        precision=precision,
-    )
-    built = task.build(chosen.name, options)
-    reached, learned = _adapt(built, Path(adapter) if adapter is not None else None, found)
-    built.eval()
-    history = [*(found.history if found else ()), *learned]
-    provenance = {
-        "vlmkit": version("vlmkit"),
-        "task": task.name,
-        "preset": chosen.name,
-        "engine": engine,
-        "weights": weights,
-        "synthetic": bool(history) and all(run["data"]["synthetic"] for run in history),
-        "checkpoint": found.directory.name if found else None,
-        "base": checkpoints.base_of(built),
-        "adapted_modules": len(reached),
-        "specs": checkpoints.specs_of(built),
-        "hashes": checkpoints.contract(task),
-        "changed_since_training": list(changed),
-        "training": history,
-    }
-    if provenance["synthetic"]:
-        log.warning("%s/%s was trained on synthetic data only; do not act on its answers", task.name, chosen.name)
-    return Head(task, built, provenance)
-
-
-def task_named(name: str) -> Task[Any]:
-    """A registered task. Raises `UnknownNameError` listing the choices."""
-    task: Task[Any] = installed().registry.get("tasks", name)()
-    return task
-
-
-def _chosen(
-    name: str | Path, preset: str | None, model: str | Path | None, weights: Weights
-) -> tuple[Task[Any], Preset, checkpoints.Checkpoint | None]:
-    """Which task and preset are meant, and the checkpoint that holds them where there is one."""
-    folder = Path(model) if model is not None else _as_folder(name)
-    found = checkpoints.open_checkpoint(folder) if folder is not None else None
-    task: Task[Any] = task_named(found.about.task if found is not None and model is None else str(name))
-    if found is not None:
-        _refuse_contradiction(found, preset, weights)
-    chosen = task.preset(preset or (found.about.preset if found else None))
-    if found is None and chosen.checkpoint is not None and weights == "pretrained":
-        found = checkpoints.open_checkpoint(chosen.checkpoint)
-    return task, chosen, found
-
-
-def _refuse_contradiction(found: checkpoints.Checkpoint, preset: str | None, weights: Weights) -> None:
-    if weights == "random":
-        raise VlmkitError(f"weights='random' and the weights in {found.directory} cannot both be had; leave one out")
-    if preset is not None and preset != found.about.preset:
-        raise VlmkitError(f"{found.directory} holds preset {found.about.preset!r}, not {preset!r}; leave preset out")
-
-
-def _adapt(
-    model: Model[Any], adapter: Path | None, found: checkpoints.Checkpoint | None
-) -> tuple[tuple[str, ...], Sequence[Mapping[str, Any]]]:
-    """Names of the adapted modules, and the trainings that made an adapter from elsewhere."""
-    inside = found.adapter if found else None
-    if adapter is None and inside is None:
-        return (), ()
-    if adapter is not None and inside is not None:
-        raise VlmkitError(f"{inside} has an adapter already; merge it first (vlmkit adapter merge), or leave one out")
-    if model.backbone is None:
-        raise VlmkitError("this model takes no LoRA adapter")
-    if adapter is None or not (adapter / checkpoints.MANIFEST).is_file():
-        return model.backbone.load_adapter(adapter or Path(str(inside))), ()
-    own = checkpoints.open_checkpoint(adapter)  # one of ours: checked as a whole before it is read
-    return model.backbone.load_adapter(adapter), own.history
-
-
-def _as_folder(name: str | Path) -> Path | None:
-    if isinstance(name, Path) or "/" in name or "\\" in name or (Path(name) / checkpoints.MANIFEST).is_file():
-        return Path(name)
-    return None
 
 
 def _stem(media: Mapping[Modality, Media]) -> str:

@@ -48,6 +48,11 @@ class Native(LoraHost):
         """The processor's own."""
         return self.processor.tokenizer
 
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Nothing: all three views are of one loaded model."""
+        return ()
+
     def own(self, roles: Collection[Role]) -> None:
         """These roles were trained: the weights are nobody else's any more."""
         if set(roles) - {"lora"}:

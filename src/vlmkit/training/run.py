@@ -12,7 +12,8 @@ from typing import Any
 
 from vlmkit.checkpoint import open_checkpoint
 from vlmkit.errors import CheckpointError, UnknownNameError, VlmkitError
-from vlmkit.head import Head, load, task_named
+from vlmkit.head import Head
+from vlmkit.loading import open_head, task_named
 from vlmkit.training.data import prepare
 from vlmkit.training.sft import run_stage
 from vlmkit.training.stage import Stage
@@ -71,7 +72,7 @@ def _open(task: str, preset: str | None, stage: str | None, options: dict[str, A
     stages = _chosen(known.stages(known.preset(name).name), stage)
     if options.get("precision", "auto") == "auto" and any(set(one.roles) - {"lora"} for one in stages):
         options = {**options, "precision": "fp32"}
-    return load(task, preset=preset, **options)
+    return open_head(task, preset=preset, **options)
 
 
 def _chosen(stages: Sequence[Stage], wanted: str | None) -> Sequence[Stage]:
