@@ -1,21 +1,26 @@
-"""Pictures and films to pixels with real times. Imports numpy; Pillow and PyAV only when something is opened."""
+"""Pictures, films and sounds as models take them, with real times. Pillow and PyAV load when something is opened."""
 
 from __future__ import annotations
 
+from vlmkit.media.audio import Waveform, open_audio, windows
 from vlmkit.media.image import Picture, open_image
 from vlmkit.media.plot import plot_samplers
 from vlmkit.media.size import target_size
-from vlmkit.media.spec import ImageSpec, VideoSpec
+from vlmkit.media.spec import AudioSpec, ImageSpec, VideoSpec
 from vlmkit.media.video import Frames, entropy_curve, open_video
 
 __all__ = [
+    "AudioSpec",
     "Frames",
     "ImageSpec",
     "Picture",
     "VideoSpec",
+    "Waveform",
     "entropy_curve",
+    "open_audio",
     "open_image",
     "open_video",
     "plot_samplers",
     "target_size",
+    "windows",
 ]

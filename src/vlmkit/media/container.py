@@ -1,4 +1,4 @@
-"""Opening a film with PyAV: one stream of it, every failure typed."""
+"""Opening a film or a sound with PyAV: one stream of it, every failure typed."""
 
 from __future__ import annotations
 
@@ -7,22 +7,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from vlmkit.errors import MediaError
 from vlmkit.media.size import MAX_SOURCE_PIXELS
 from vlmkit.media.source import Kind, check_source
 
 if TYPE_CHECKING:
+    from av import Packet
+    from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
+S = TypeVar("S", "AudioStream", "VideoStream")
+
 # Demuxers that read the one file they are given. Play lists (hls, dash, concat) are left out: they open others,
-# which would let a small text file reach the network. Sounds are in, to be refused by name.
-_FORMATS = (
+# which would let a small text file reach the network. Sounds are in, to be refused by name where films are wanted.
+FORMATS = (
     "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,nut,dv,ivf,obu,h264,hevc,m4v,gif,rm,"
-    "wav,mp3,aac,flac,aiff,ac3"
+    "wav,w64,flac,aiff,caf,amr"
 )
+# These recognise themselves by a few bits, and would play noise: only for files that begin as they should.
+GUESSED = "mp3,aac,ac3,eac3"
 
 
 @dataclass(frozen=True)
@@ -30,12 +36,18 @@ class Header:
     """What the container claims, before any packet was read; `None` where it claims nothing."""
 
     duration_s: float | None
-    """Of the video stream."""
+    """Of the stream."""
     container_s: float | None
-    """Of all streams together; `None` where others may rightly be longer than the video."""
+    """Of all streams together; `None` where others may rightly be longer than it."""
     rate_hz: float | None
     n_frames: int | None
     tick_s: float
+
+
+class Cuttable(Protocol):
+    """What remembers that a file ended inside a packet."""
+
+    cut: bool
 
 
 @contextmanager
@@ -44,19 +56,11 @@ def open_container(source: str | Path | bytes, name: str) -> Iterator[tuple[Inpu
 
     Raises `MediaError`: those of `check_source`, `not_media`, `truncated`, `corrupt`, `no_stream`, `too_large`.
     """
-    import av
     from av.stream import Disposition
     from av.video.stream import VideoStream
 
     kind = check_source(source, name)
-    # `file:` so that no name, however strange, is read as another protocol.
-    file = io.BytesIO(source) if isinstance(source, bytes) else f"file:{source}"
-    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
-    try:
-        container = av.open(file, mode="r", options=options, metadata_errors="ignore")
-    except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
-        raise _unopened(source, name, kind) from error
-    with container:
+    with _opened(source, name, kind, f"{FORMATS},{GUESSED}", "film") as container:
         stream = container.streams.best("video")
         # The cover picture of a song is a video stream too, and no film.
         if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
@@ -70,26 +74,83 @@ def open_container(source: str | Path | bytes, name: str) -> Iterator[tuple[Inpu
         yield container, stream
 
 
+@contextmanager
+def open_sound(source: str | Path | bytes, name: str) -> Iterator[tuple[InputContainer, AudioStream]]:
+    """The container and its best audio stream; a film's sound track is one.
+
+    Raises `MediaError`: those of `check_source`, `not_media`, `truncated`, `corrupt`, `no_stream`.
+    """
+    from av.audio.stream import AudioStream
+
+    kind = check_source(source, name)
+    formats = FORMATS if kind == "unknown" else f"{FORMATS},{GUESSED}"
+    with _opened(source, name, kind, formats, "sound") as container:
+        stream = container.streams.best("audio")
+        if not isinstance(stream, AudioStream):
+            raise MediaError(name, "no_stream", "it has no sound track")
+        if stream.codec_context is None:
+            raise MediaError(name, "corrupt", "its sound is of a codec that this build of FFmpeg does not decode")
+        yield container, stream
+
+
+def read_packets(container: InputContainer, stream: S, report: Cuttable) -> Iterator[Packet[S]]:
+    """Every packet of `stream` with something in it, undecoded, in the order of the file."""
+    from av.error import FFmpegError
+    from av.stream import Discard
+
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = Discard.all
+    try:
+        for packet in container.demux(stream):
+            if packet.size:  # PyAV ends with an empty one, and decoders take any empty one for the end
+                yield packet
+    except (FFmpegError, ValueError, RuntimeError):
+        report.cut = True
+
+
 def read_header(container: InputContainer, stream: VideoStream) -> Header:
     """The claims of `container` about `stream`."""
+    duration_s, container_s = claimed_s(container, stream)
+    tick_s = float(stream.time_base) if stream.time_base else 0.0
+    rate = stream.average_rate
+    return Header(duration_s, container_s, float(rate) if rate else None, stream.frames or None, tick_s)
+
+
+def claimed_s(container: InputContainer, stream: AudioStream | VideoStream) -> tuple[float | None, float | None]:
+    """How long `stream` lasts, and how long all of the container; see `Header`."""
     tick_s = float(stream.time_base) if stream.time_base else 0.0
     duration_s = stream.duration * tick_s if stream.duration and tick_s else None
     alone = sum(other.type in ("audio", "video") for other in container.streams) == 1
     container_s = None
     if container.duration and (alone or duration_s is None):
         container_s = container.duration / 1e6  # AV_TIME_BASE is a microsecond
-    rate = stream.average_rate
-    return Header(duration_s, container_s, float(rate) if rate else None, stream.frames or None, tick_s)
+    return duration_s, container_s
 
 
-def _unopened(source: str | Path | bytes, name: str, kind: Kind) -> MediaError:
+@contextmanager
+def _opened(source: str | Path | bytes, name: str, kind: Kind, formats: str, wanted: Kind) -> Iterator[InputContainer]:
+    import av
+
+    # `file:` so that no name, however strange, is read as another protocol.
+    file = io.BytesIO(source) if isinstance(source, bytes) else f"file:{source}"
+    options = {"format_whitelist": formats, "protocol_whitelist": "file"}
+    try:
+        container = av.open(file, mode="r", options=options, metadata_errors="ignore")
+    except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
+        raise _unopened(source, name, kind, wanted) from error
+    with container:
+        yield container
+
+
+def _unopened(source: str | Path | bytes, name: str, kind: Kind, wanted: Kind) -> MediaError:
     if kind == "picture":
         return MediaError(name, "not_media", "it is a still picture; give it as an image")
-    if kind != "film":
-        return MediaError(name, "not_media", "it is no film in a format that we know")
-    if _ends_early(source):
+    if kind not in ("film", wanted):
+        return MediaError(name, "not_media", f"it is no {wanted} in a format that we know")
+    if kind == "film" and _ends_early(source):
         return MediaError(name, "truncated", "it stops before its index (moov); copy or record it again")
-    return MediaError(name, "corrupt", "it starts like a film and its structure cannot be read")
+    return MediaError(name, "corrupt", f"it starts like a {kind} and its structure cannot be read")
 
 
 def _ends_early(source: str | Path | bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from vlmkit.errors import MediaError
-from vlmkit.media.container import Header, open_container, read_header
+from vlmkit.media.container import Header, open_container, read_header, read_packets
 from vlmkit.media.index import Index, Packets, index_frames, index_packets, runs_needed
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class FileFilm:
         with open_container(self._source, self.name) as (container, stream):
             codec = stream.codec_context
             run, feeding, entry = -1, True, None
-            for packet in _packets(container, stream, Packets()):
+            for packet in read_packets(container, stream, Packets()):
                 run += packet.is_keyframe
                 if needed is not None and not needed.get(max(run, 0)):
                     if feeding:
@@ -205,23 +205,8 @@ def _index_array(name: str, n: int, rate_hz: float | None, times_s: Sequence[flo
 
 def _scan(container: InputContainer, stream: VideoStream) -> Packets:
     packets = Packets()
-    for packet in _packets(container, stream, packets):
+    for packet in read_packets(container, stream, packets):
         packets.cut |= packet.is_corrupt
         shown = not packet.is_discard and not packet.is_corrupt
         packets.add(packet.pts, packet.duration or 0, key=packet.is_keyframe, shown=shown)
     return packets
-
-
-def _packets(container: InputContainer, stream: VideoStream, report: Packets) -> Iterator[Packet[VideoStream]]:
-    from av.error import FFmpegError
-    from av.stream import Discard
-
-    for other in container.streams:
-        if other.index != stream.index:
-            other.discard = Discard.all
-    try:
-        for packet in container.demux(stream):
-            if packet.size:  # PyAV ends with an empty one, and decoders take any empty one for the end
-                yield packet
-    except (FFmpegError, ValueError, RuntimeError):
-        report.cut = True

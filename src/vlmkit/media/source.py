@@ -27,9 +27,15 @@ _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (  # offset, bytes there, what the
     (0, b"FLV\x01", "film"),
     (0, b"\x00\x00\x01\xba", "film"),
     (8, b"WAVE", "sound"),
+    (8, b"AIF", "sound"),
     (0, b"fLaC", "sound"),
     (0, b"ID3", "sound"),
     (0, b"OggS", "sound"),
+    (0, b"caff", "sound"),
+    (0, b"riff", "sound"),  # Wave64
+    (0, b"#!AMR", "sound"),
+    (0, b"\x0bw", "sound"),  # AC-3
+    *((0, bytes((255, second)), "sound") for second in b"\xfb\xfa\xf3\xf2\xe3\xfd\xfc\xf1\xf9"),  # MPEG audio, ADTS
 )
 
 
