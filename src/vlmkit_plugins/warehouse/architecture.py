@@ -12,7 +12,7 @@ from transformers import (
     Qwen2VLVideoProcessor,
 )
 
-from vlmkit.llms.vocabulary import TURNS, small_tokenizer
+from vlmkit.llms.small import TURNS, small_tokenizer
 from vlmkit_plugins.warehouse.head import QUESTION, SYSTEM
 from vlmkit_plugins.warehouse.schema import CLIP_FRAMES, OPERATIONS, OperationSpan
 

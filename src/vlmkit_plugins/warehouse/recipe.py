@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-from torch import nn
-
+from vlmkit.llms.small import scaled_start
 from vlmkit.media.spec import ImageSpec, VideoSpec
 from vlmkit.model import Model
 from vlmkit.native import Native, open_native, random_native
@@ -52,21 +50,5 @@ def random(preset: str, where: Placement) -> Native:
     made = architecture.processor(words, config.vision_config.temporal_patch_size)
     native = random_native(config, made, video=VIDEO[preset], image=IMAGE, where=where)
     if preset == "tiny":
-        _scale(native.hf)
+        scaled_start(native.hf)
     return native
-
-
-def _scale(hf: nn.Module) -> None:
-    """Start weights of the tiny model: 1/sqrt(fan in), outputs into the residual stream halved.
-
-    With the usual .02 the tower's rows are nearly equal and learning does not start.
-    """
-    for name, parameter in hf.named_parameters():
-        if parameter.ndim < 2:
-            continue
-        fan_in = parameter[0].numel()
-        embedding = "embed_tokens" in name
-        into_stream = name.endswith(("o_proj.weight", "down_proj.weight", "attn.proj.weight"))
-        std = 0.05 if embedding else fan_in**-0.5 * (0.5 if into_stream else 1.0)
-        nn.init.normal_(parameter, std=std)
-    torch.nn.Module.eval(hf)

@@ -1,12 +1,14 @@
-"""A small tokenizer over a task's own words, for tiny models that are trained from scratch."""
+"""What tiny models that are trained from scratch share: a tokenizer over the task's own words, and start weights."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
+from torch import nn
 from transformers import PreTrainedTokenizerFast
 
 TURNS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -45,3 +47,19 @@ def small_tokenizer(
         padding_side="left",
         clean_up_tokenization_spaces=False,
     )
+
+
+def scaled_start(hf: nn.Module) -> None:
+    """Start weights of a tiny model: 1/sqrt(fan in), outputs into the residual stream halved.
+
+    With the usual .02 its rows are nearly equal and learning does not start.
+    """
+    for name, parameter in hf.named_parameters():
+        if parameter.ndim < 2:
+            continue
+        fan_in = parameter[0].numel()
+        embedding = "embed_tokens" in name
+        into_stream = name.endswith(("o_proj.weight", "down_proj.weight", "attn.proj.weight"))
+        std = 0.05 if embedding else fan_in**-0.5 * (0.5 if into_stream else 1.0)
+        nn.init.normal_(parameter, std=std)
+    torch.nn.Module.eval(hf)
