@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -73,12 +74,13 @@ class Head(Generic[T]):
         try:
             ahead, stop = self._ready(pool, rest, batch_size)
             while ahead:
-                batch = [future.result() for future in ahead]
+                given = [sample for sample, _ in ahead]
+                batch = [future.result() for _, future in ahead]
                 ahead, failed = ([], stop) if stop else self._ready(pool, rest, batch_size)
                 # What every answer carries; the history of the training stays with the head.
                 stamp = {name: value for name, value in self.provenance.items() if name != "training"}
-                for prediction in self.model.answer(batch, limits):
-                    yield replace(prediction, provenance=stamp)
+                for sample, prediction in zip(given, self.model.answer(batch, limits), strict=True):
+                    yield replace(prediction, provenance={**stamp, **_about(sample)})
                 stop = failed
             if stop is not None:
                 raise stop
@@ -123,13 +125,13 @@ class Head(Generic[T]):
 
     def _ready(
         self, pool: ThreadPoolExecutor, rest: Iterator[Sample], n: int
-    ) -> tuple[list[Future[Prepared]], Exception | None]:
+    ) -> tuple[list[tuple[Sample, Future[Prepared]]], Exception | None]:
         """The next samples on their way, and what ended them early: the answers before it are still given."""
-        started: list[Future[Prepared]] = []
+        started: list[tuple[Sample, Future[Prepared]]] = []
         try:
             for sample in islice(rest, n):
                 self._refuse_unread(sample)
-                started.append(pool.submit(self.model.prepare, sample))
+                started.append((sample, pool.submit(self.model.prepare, sample)))
         except Exception as error:  # the caller's iterator may raise anything; it is raised again in its turn
             return started, error
         return started, None
@@ -144,6 +146,13 @@ class Head(Generic[T]):
     def __repr__(self) -> str:
         """Task, preset and weights."""
         return f"Head({self.task.name!r}, preset={self.provenance['preset']!r}, weights={self.name!r})"
+
+
+def _about(sample: Sample) -> dict[str, Any]:
+    """When the answer was given, and what it was asked about: files by modality (null for bytes and arrays), text."""
+    inputs = {m: str(one.source) if isinstance(one.source, str | Path) else None for m, one in sample.media.items()}
+    text = {"text": sample.text} if sample.text else {}
+    return {"timestamp": datetime.now(UTC).isoformat(), "inputs": {**inputs, **text}}
 
 
 def _stem(media: Mapping[Modality, Media]) -> str:

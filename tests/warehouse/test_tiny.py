@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,10 @@ def test_batches_and_singles_agree(head: Head[Any], clips: Path) -> None:
 
 
 def test_every_answer_says_what_made_it(head: Head[Any], clips: Path) -> None:
-    one = head.predict(video=next((clips / "videos").iterdir()))
+    film = next((clips / "videos").iterdir())
+    one = head.predict(video=film)
+    assert one.provenance["inputs"] == {"video": str(film)}
+    assert datetime.fromisoformat(one.provenance["timestamp"]).tzinfo is not None
     assert one.provenance["synthetic"] is True
     assert one.provenance["preset"] == "tiny"
     assert one.provenance["specs"]["video"]["fps"] == 2.0

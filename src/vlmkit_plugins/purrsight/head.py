@@ -1,0 +1,72 @@
+"""The question about a cat and the reader of its reply, side by side."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from vlmkit.decoders.json import JsonDecoder
+from vlmkit.protocols import Decoder
+from vlmkit.types import Message, Modality, Problem, Prompt, Sample, Slot
+from vlmkit_plugins.purrsight import schema
+from vlmkit_plugins.purrsight.schema import MARKERS, NOT_OBSERVED, VOCABULARY, CatReport
+
+SLOTS: tuple[Modality, ...] = ("image", "video", "audio")
+"""The order in which they stand before the words."""
+
+
+def _choices(*fields: str) -> str:
+    words = {name: ", ".join(str(value) for value in VOCABULARY[name] if value != NOT_OBSERVED) for name in fields}
+    return "; ".join(f"{name} ({choices})" for name, choices in words.items())
+
+
+SYSTEM = "You read the body language and the voice of cats."
+QUESTION = (
+    f"Answer in JSON. diagnostic.physical_markers: {_choices(*MARKERS)}. diagnostic.classification: "
+    f"{_choices('ethogram_group', 'affective_state', 'arousal_level', 'risk_rating')}. Write {NOT_OBSERVED} for what "
+    "is not shown. Risk is 4 or 5 if agonistic or distressed, 1 or 2 if routine. behavioral_summary: the cues, in "
+    "English. human_actionable_insight: what to do, in Chinese."
+)
+
+
+def prompt(sample: Sample) -> Prompt:
+    """A slot for each modality that was really seen, the words that came with the sample as they are, the question."""
+    used = used_by(sample) or frozenset()
+    words = (sample.text, "\n") if sample.text and "text" in used else ()
+    slots = tuple(Slot(modality) for modality in SLOTS if modality in used)
+    return Prompt((Message("system", (SYSTEM,)), Message("user", (*slots, *words, QUESTION))))
+
+
+def decoder() -> Decoder[CatReport]:
+    """The reader of replies: the schema's grammar with its risk rule, narrowed to what was seen."""
+    return JsonDecoder(CatReport, rules=(rules,), narrow=narrow)
+
+
+def narrow(sample: Sample) -> type[BaseModel]:
+    """The schema for what was seen of this sample; the whole one where that is unknown."""
+    used = used_by(sample)
+    return CatReport if used is None else schema.narrow(used)
+
+
+def rules(value: CatReport, sample: Sample) -> tuple[Problem, ...]:
+    """A marker stated although nothing in the sample can show it is invented, and fatal."""
+    used = used_by(sample)
+    if used is None:
+        return ()
+    markers = value.diagnostic.physical_markers
+    return tuple(
+        Problem(
+            "marker_invented",
+            f"{marker} is said to be {getattr(markers, marker)!r}, which {' and '.join(sorted(used))} cannot show",
+            where=f"diagnostic.physical_markers.{marker}",
+            fatal=True,
+        )
+        for marker in schema.absent_markers(used)
+        if getattr(markers, marker) != NOT_OBSERVED
+    )
+
+
+def used_by(sample: Sample) -> frozenset[Modality] | None:
+    """What the model really saw (`meta["used"]`); before that what the sample brings; None where neither is known."""
+    if "used" in sample.meta:
+        return frozenset(sample.meta["used"])
+    return sample.modalities or None
