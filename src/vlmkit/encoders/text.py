@@ -1,0 +1,151 @@
+"""A Hugging Face text encoder: what a sample says in words, to one row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from vlmkit.errors import CheckpointError, WiringError
+from vlmkit.hub import require_reachable
+from vlmkit.safety import refuse_pickles
+from vlmkit.types import Batch, Features, Inputs, Modality, Problem, Sample
+
+# What a published encoder may hold or lack besides what is read: heads of its pretraining, and old buffers.
+_HEADS = ("cls.", "lm_head.", "classifier.", "discriminator_predictions.", "mask_predictions.", "vocab_")
+_POOLER = "pooler."
+_BUFFERS = ("position_ids", "token_type_ids")
+
+
+class HfText:
+    """One row a text, from the last hidden states, before any pooler.
+
+    Args:
+        hf: an encoder of `transformers` (`AutoModel`), with its tokenizer.
+        max_tokens: the most tokens of a text, the special ones counted; a longer one is cut, and a note says so.
+        row: `first` is the state of the token (CLS) that the tokenizer puts before a text; `mean` that of all tokens.
+        name: hub id or folder that the weights are from; the model's own word when not given.
+
+    Raises `WiringError` for a tokenizer that has no such first token, or not this model's vocabulary.
+    """
+
+    def __init__(
+        self,
+        hf: Any,
+        tokenizer: Any,
+        *,
+        max_tokens: int = 32,
+        row: Literal["first", "mean"] = "first",
+        name: str | None = None,
+    ) -> None:
+        self._hf = hf
+        self._tokenizer = tokenizer
+        self._max_tokens = max_tokens
+        self._row = row
+        self._check()
+        self.modalities: frozenset[Modality] = frozenset({"text"})
+        self.reads = self.modalities
+        self.dim: int = hf.config.hidden_size
+        self.module: nn.Module = hf
+        self.spec: Mapping[str, Any] = {
+            "text": {"tower": name or str(hf.config.name_or_path), "max_tokens": max_tokens, "row": row}
+        }
+
+    def _check(self) -> None:
+        empty = self._tokenizer("")["input_ids"]
+        if self._row == "first" and (not empty or empty[0] not in self._tokenizer.all_special_ids):
+            raise WiringError("the tokenizer puts no token of its own before a text; set row='mean'")
+        if len(self._tokenizer) > self._hf.config.vocab_size:
+            raise WiringError(
+                f"the tokenizer has {len(self._tokenizer)} words and the text model {self._hf.config.vocab_size}"
+            )
+        longest = getattr(self._hf.config, "max_position_embeddings", self._max_tokens)
+        if not len(empty) < self._max_tokens <= longest:
+            raise WiringError(
+                f"max_tokens={self._max_tokens} does not fit: {len(empty)} are special tokens, and the text model "
+                f"reads {longest} at most"
+            )
+
+    def transform(self, sample: Sample, modality: Modality) -> Inputs | None:
+        """`input_ids` `[n]`; None for a sample without text."""
+        if not sample.text or not sample.text.strip():
+            return None
+        ids: list[int] = self._tokenizer(sample.text, verbose=False)["input_ids"]
+        if len(ids) <= self._max_tokens:
+            return {"input_ids": torch.tensor(ids)}
+        short = self._tokenizer(sample.text, truncation=True, max_length=self._max_tokens)["input_ids"]
+        text = f"it has {len(ids)} tokens and the text encoder reads {self._max_tokens}: its end was left out"
+        return {"input_ids": torch.tensor(short), "notes": (Problem("text_cut", text, "text"),)}
+
+    def encode(self, batch: Batch) -> dict[Modality, Features]:
+        """`[n, d]`, one row a text. Padding is masked: a row does not depend on the rest of the batch."""
+        weight = next(self.module.parameters())
+        present = [one["input_ids"] for one in batch.inputs if "input_ids" in one]
+        lengths = tuple(int("input_ids" in one) for one in batch.inputs)
+        if not present:
+            return {"text": Features(weight.new_zeros(0, self.dim), lengths)}
+        ids, mask = _padded(present, self._tokenizer.pad_token_id)
+        out = self._hf(input_ids=ids.to(weight.device), attention_mask=mask.to(weight.device))
+        states: Tensor = out.last_hidden_state
+        if self._row == "first":
+            return {"text": Features(states[:, 0], lengths)}
+        there = mask.to(states).unsqueeze(-1)
+        return {"text": Features((states * there).sum(1) / there.sum(1), lengths)}
+
+
+def open_text(source: str | Path, *, max_tokens: int = 32, revision: str | None = None) -> HfText:
+    """An encoder in eval mode and fp32, with its tokenizer, from a hub id or a local folder.
+
+    Heads of its pretraining and the pooler are left out. Raises `CheckpointError` for weights that are not there, only
+    as pickles, or not all there.
+    """
+    from transformers import AutoModel, AutoTokenizer
+
+    if Path(source).is_dir():
+        refuse_pickles(Path(source))
+    else:
+        require_reachable(str(source), revision=revision)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+        hf, report = AutoModel.from_pretrained(
+            source, revision=revision, use_safetensors=True, output_loading_info=True, dtype=torch.float32
+        )
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(
+            f"cannot load {str(source)!r}: a file of it is missing or damaged, or its weights are no .safetensors "
+            "(`vlmkit convert` makes some); preset='tiny' (--preset tiny) works offline"
+        ) from error
+    _refuse_gaps(source, report)
+    return HfText(without_pooler(hf).eval(), tokenizer, max_tokens=max_tokens, name=str(source))
+
+
+def without_pooler(hf: Any) -> Any:
+    """The model, less the layer behind its first row that only pretraining reads; a published file may lack it."""
+    if getattr(hf, "pooler", None) is not None:
+        hf.pooler = None
+    return hf
+
+
+def _refuse_gaps(source: str | Path, report: Mapping[str, Any]) -> None:
+    found = {kind: sorted(map(str, report.get(f"{kind}_keys") or ())) for kind in ("missing", "mismatched")}
+    found["unexpected"] = sorted(map(str, report.get("unexpected_keys") or ()))
+    for kind, keys in found.items():
+        allowed = (_POOLER,) if kind == "missing" else (_POOLER, *_HEADS) if kind == "unexpected" else ()
+        odd = [key for key in keys if not key.startswith(allowed) and not key.endswith(_BUFFERS)]
+        if odd:
+            raise CheckpointError(f"{source}: {len(odd)} weights are {kind}, the first is {odd[0]}")
+
+
+def _padded(texts: Sequence[Tensor], pad: int | None) -> tuple[Tensor, Tensor]:
+    """`[m, n]` ids and the mask that says which of them are there."""
+    longest = max(len(ids) for ids in texts)
+    ids = torch.full((len(texts), longest), pad or 0)
+    mask = torch.zeros(len(texts), longest, dtype=torch.long)
+    for row, text in enumerate(texts):
+        ids[row, : len(text)] = text
+        mask[row, : len(text)] = 1
+    return ids, mask
