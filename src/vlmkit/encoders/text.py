@@ -43,7 +43,7 @@ class HfText:
         name: str | None = None,
     ) -> None:
         self._hf = hf
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._max_tokens = max_tokens
         self._row = row
         self._check()
@@ -56,12 +56,12 @@ class HfText:
         }
 
     def _check(self) -> None:
-        empty = self._tokenizer("")["input_ids"]
-        if self._row == "first" and (not empty or empty[0] not in self._tokenizer.all_special_ids):
+        empty = self.tokenizer("")["input_ids"]
+        if self._row == "first" and (not empty or empty[0] not in self.tokenizer.all_special_ids):
             raise WiringError("the tokenizer puts no token of its own before a text; set row='mean'")
-        if len(self._tokenizer) > self._hf.config.vocab_size:
+        if len(self.tokenizer) > self._hf.config.vocab_size:
             raise WiringError(
-                f"the tokenizer has {len(self._tokenizer)} words and the text model {self._hf.config.vocab_size}"
+                f"the tokenizer has {len(self.tokenizer)} words and the text model {self._hf.config.vocab_size}"
             )
         longest = getattr(self._hf.config, "max_position_embeddings", self._max_tokens)
         if not len(empty) < self._max_tokens <= longest:
@@ -74,10 +74,10 @@ class HfText:
         """`input_ids` `[n]`; None for a sample without text."""
         if not sample.text or not sample.text.strip():
             return None
-        ids: list[int] = self._tokenizer(sample.text, verbose=False)["input_ids"]
+        ids: list[int] = self.tokenizer(sample.text, verbose=False)["input_ids"]
         if len(ids) <= self._max_tokens:
             return {"input_ids": torch.tensor(ids)}
-        short = self._tokenizer(sample.text, truncation=True, max_length=self._max_tokens)["input_ids"]
+        short = self.tokenizer(sample.text, truncation=True, max_length=self._max_tokens)["input_ids"]
         text = f"it has {len(ids)} tokens and the text encoder reads {self._max_tokens}: its end was left out"
         return {"input_ids": torch.tensor(short), "notes": (Problem("text_cut", text, "text"),)}
 
@@ -88,7 +88,7 @@ class HfText:
         lengths = tuple(int("input_ids" in one) for one in batch.inputs)
         if not present:
             return {"text": Features(weight.new_zeros(0, self.dim), lengths)}
-        ids, mask = _padded(present, self._tokenizer.pad_token_id)
+        ids, mask = _padded(present, self.tokenizer.pad_token_id)
         out = self._hf(input_ids=ids.to(weight.device), attention_mask=mask.to(weight.device))
         states: Tensor = out.last_hidden_state
         if self._row == "first":

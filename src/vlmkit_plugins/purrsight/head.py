@@ -1,14 +1,26 @@
-"""The question about a cat and the reader of its reply, side by side."""
+"""The question about a cat and the reader of its reply, side by side; and the task that the core asks for."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from vlmkit.decoders.json import JsonDecoder
+from vlmkit.errors import WiringError
 from vlmkit.protocols import Decoder
+from vlmkit.task import BuildOptions, Preset, Task
 from vlmkit.types import Message, Modality, Problem, Prompt, Sample, Slot
-from vlmkit_plugins.purrsight import schema
+from vlmkit_plugins.purrsight import data, envelope, metrics, schema, specs, synth
 from vlmkit_plugins.purrsight.schema import MARKERS, NOT_OBSERVED, VOCABULARY, CatReport
+
+if TYPE_CHECKING:
+    from vlmkit.model import Model
+    from vlmkit.training.stage import Stage
 
 SLOTS: tuple[Modality, ...] = ("image", "video", "audio")
 """The order in which they stand before the words."""
@@ -70,3 +82,54 @@ def used_by(sample: Sample) -> frozenset[Modality] | None:
     if "used" in sample.meta:
         return frozenset(sample.meta["used"])
     return sample.modalities or None
+
+
+@cache
+def presets() -> Mapping[str, Preset]:
+    """What can be loaded by name (presets.json)."""
+    here = Path(__file__).parent
+    rows: dict[str, dict[str, Any]] = json.loads((here / "presets.json").read_text(encoding="utf-8"))
+    shipped = {name: here / name for name, row in rows.items() if row.get("synthetic")}
+    return {name: Preset(name=name, checkpoint=shipped.get(name), **row) for name, row in rows.items()}
+
+
+def build(preset: str, options: BuildOptions) -> Model[CatReport]:
+    """The model of a preset; imports torch. Raises `WiringError` for an engine that this task has not."""
+    if options.engine != "local":
+        raise WiringError(
+            f"purrsight has no engine {options.engine!r} in this version; leave it out, or give engine='local' "
+            "(--engine local)"
+        )
+    from vlmkit_plugins.purrsight import recipe
+
+    return recipe.build(preset, options)
+
+
+def stages(preset: str) -> Sequence[Stage]:
+    """How a preset is trained."""
+    from vlmkit_plugins.purrsight import stages as plans
+
+    return plans.STAGES[preset]
+
+
+def task() -> Task[CatReport]:
+    """The PurrSight task."""
+    return Task(
+        name="purrsight",
+        summary="a cat's body language and voice, in pictures, films, sounds and words: what it shows, how risky it is",
+        result=CatReport,
+        accepts=frozenset({"image", "audio", "text", "video"}),
+        requires=frozenset(),
+        presets=presets(),
+        default_preset="qwen2.5-0.5b",
+        prompt=prompt,
+        decoder=decoder,
+        build=build,
+        specs=specs.specs,
+        stages=stages,
+        read=data.read,
+        synth=synth.synth,
+        to_json=envelope.to_json,
+        from_json=envelope.from_json,
+        scoring=metrics.SCORING,
+    )

@@ -1,0 +1,175 @@
+"""The only file that knows weights: presets to models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers.processors import TemplateProcessing
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, BertModel, PreTrainedTokenizerFast, Qwen2ForCausalLM
+
+from vlmkit.composed import LLM, Composed, Part, public_parts, restore
+from vlmkit.encoders.panns import Cnn14, Panns, load_cnn14
+from vlmkit.encoders.text import HfText, open_text, without_pooler
+from vlmkit.encoders.timm import TimmImages, open_timm
+from vlmkit.errors import CheckpointError, WiringError
+from vlmkit.llms.embedded import CausalLm
+from vlmkit.llms.pretrained import load_pretrained
+from vlmkit.llms.small import TURNS, scaled_start
+from vlmkit.media.spec import AudioSpec, ImageSpec, VideoSpec
+from vlmkit.model import Model
+from vlmkit.placement import Placement, placement
+from vlmkit.projectors.aligned import Aligned
+from vlmkit.protocols import Encoder
+from vlmkit.task import BuildOptions
+from vlmkit.types import Modality
+from vlmkit_plugins.purrsight import architecture
+from vlmkit_plugins.purrsight.architecture import FIGURES
+from vlmkit_plugins.purrsight.head import decoder, presets, prompt
+from vlmkit_plugins.purrsight.schema import CatReport
+from vlmkit_plugins.purrsight.specs import AUDIO, IMAGE, RATE_HZ, TEXT_TOKENS, VIDEO
+
+CNN14_VARIABLE = "VLMKIT_CNN14_16K"
+"""Names the converted Cnn14 file; without it, it is looked for in the cache folder."""
+
+
+@dataclass(frozen=True)
+class Modules:
+    """The encoders' networks. `text` reads through `words`, which puts a token of its own before a text."""
+
+    image: nn.Module
+    audio: Cnn14
+    text: Any
+    words: Any
+
+
+def build(preset: str, options: BuildOptions) -> Model[CatReport]:
+    """Wire a preset. Raises `CheckpointError` where weights are missing."""
+    where = placement(options.device, options.precision)
+    if where.quantization is not None and options.weights == "random":
+        raise WiringError("random weights cannot be quantised to int4; choose precision fp32, bf16 or fp16")
+    folder = Path(options.checkpoint) if options.checkpoint is not None else None
+    sources = _public(preset, options, folder)
+    torch.manual_seed(0)
+    modules = _modules(preset, sources)
+    hf, tokenizer, commit = _llm(preset, options, folder, where)
+    readers = encoders(modules, preset, options.specs)
+    figures = FIGURES[preset]
+    widths: dict[Modality, int] = {modality: one.dim for one in readers for modality in one.modalities}
+    projector = Aligned(
+        widths, hf.config.hidden_size, dim=figures.shared, hidden=figures.hidden, n_tokens=figures.tokens
+    )
+    parts = {
+        "image": Part(modules.image, "encoder", sources.get("image")),
+        "audio": Part(modules.audio, "encoder", sources.get("audio")),
+        "text": Part(modules.text, "encoder", sources.get("text")),
+        "aligner": Part(projector.aligner, "aligner"),
+        "projector": Part(projector.module, "projector"),
+    }
+    if folder is not None:
+        restore(parts, folder)
+    for part in parts.values():
+        part.module.to(where.device).eval()
+    public = options.weights == "pretrained" and not _has_llm(folder) and preset != "tiny"
+    return Model(
+        encoders=readers,
+        projector=projector,
+        llm=CausalLm(hf, tokenizer),
+        decoder=decoder(),
+        prompt=prompt,
+        backbone=Composed(hf, tokenizer, parts, presets()[preset].sources["llm"] if public else None, commit),
+    )
+
+
+def encoders(modules: Modules, preset: str, specs: Mapping[str, Any] | None = None) -> tuple[Encoder, ...]:
+    """Readers of pictures and films, of sounds, and of words; `specs` replays what a checkpoint was trained with."""
+    image, video, audio = IMAGE, VIDEO[preset], AUDIO[preset]
+    if specs is not None:
+        image = ImageSpec.from_json(specs["image"]["picture"])
+        video = VideoSpec.from_json(specs["video"]["film"])
+        audio = AudioSpec.from_json(specs["audio"]["sound"])
+    figures = FIGURES[preset]
+    tower = presets()[preset].sources.get("text", preset)
+    made: tuple[Encoder, ...] = (
+        TimmImages(modules.image, image=image, video=video, name=figures.trunk),
+        Panns(modules.audio, audio=audio),
+        HfText(modules.text, modules.words, max_tokens=TEXT_TOKENS, name=tower),
+    )
+    return made
+
+
+def random_modules(preset: str) -> Modules:
+    """The encoders of a preset with random weights; nothing is downloaded."""
+    return _modules(preset, {})
+
+
+def _modules(preset: str, sources: Mapping[str, str]) -> Modules:
+    figures = FIGURES[preset]
+    trunk: Any = open_timm(figures.trunk, "pretrained" if "image" in sources else "random")
+    if figures.side_px is not None:  # the whole square: ears and tails reach its edges
+        size = {"input_size": (3, figures.side_px, figures.side_px), "crop_pct": 1.0}
+        trunk.pretrained_cfg = {**trunk.pretrained_cfg, **size}
+    if "audio" in sources:
+        audio = load_cnn14(_cnn14_file(sources["audio"]), rate_hz=RATE_HZ)
+    else:
+        audio = Cnn14(figures.panns)
+    if "text" in sources:
+        tower = open_text(sources["text"], max_tokens=TEXT_TOKENS)
+        return Modules(trunk, audio, tower.module, tower.tokenizer)
+    words = _with_first(architecture.tokenizer())
+    text = without_pooler(BertModel(architecture.text_config(preset, words)))
+    return Modules(trunk, audio, text, words)
+
+
+def _with_first(words: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    first = TURNS[1]
+    words.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{first} $A", special_tokens=[(first, words.convert_tokens_to_ids(first))]
+    )
+    return words
+
+
+def _llm(preset: str, options: BuildOptions, folder: Path | None, where: Placement) -> tuple[Any, Any, str | None]:
+    """The causal LM in eval mode, its tokenizer, and the hub's commit."""
+    if options.weights == "random":
+        tokenizer = architecture.tokenizer()
+        with torch.device(where.device):
+            torch.set_default_dtype(where.dtype)
+            try:
+                hf = Qwen2ForCausalLM(architecture.llm_config(preset, tokenizer))
+            finally:
+                torch.set_default_dtype(torch.float32)
+        if preset == "tiny":
+            scaled_start(hf)
+        return hf.eval(), tokenizer, None
+    source = folder / LLM if folder is not None and _has_llm(folder) else presets()[preset].sources["llm"]
+    return load_pretrained(AutoModelForCausalLM, AutoTokenizer, source, where, options.revision)
+
+
+def _public(preset: str, options: BuildOptions, folder: Path | None) -> dict[str, str]:
+    """Which encoders come from elsewhere, and from where."""
+    if folder is not None:
+        return public_parts(folder)
+    if options.weights == "random":
+        return {}
+    return {name: source for name, source in presets()[preset].sources.items() if name != "llm"}
+
+
+def _has_llm(folder: Path | None) -> bool:
+    return folder is not None and (folder / LLM).is_dir()
+
+
+def _cnn14_file(source: str) -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(os.environ.get(CNN14_VARIABLE) or Path(home) / "vlmkit" / "Cnn14_16k.safetensors")
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path}: PANNs' {source} is not there: download {source}.pth (Zenodo record 3987831), then type: vlmkit "
+            f"convert {source}.pth -o {path}; preset='tiny' (--preset tiny) works offline"
+        )
+    return path
