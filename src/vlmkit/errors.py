@@ -62,6 +62,10 @@ class CheckpointError(VlmkitError):
     """A checkpoint directory that is missing, edited, of another task, or unsafe to open."""
 
 
+class UnsafePickleError(CheckpointError):
+    """A pickle that asks for more than tensors and plain values: opening it could run code."""
+
+
 class AdapterError(CheckpointError):
     """A LoRA adapter that does not belong to this base, or reaches nothing in it."""
 

@@ -45,9 +45,8 @@ def refuse_pickles(
     if found:
         names = ", ".join(str(path) for path in found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
         raise error(
-            f"{names}: refused, because opening a pickle can run any code. Wanted: .safetensors. If you trust where "
-            "the file is from, convert it where nothing else is at stake: "
-            "safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'model.safetensors'); then delete it"
+            f"{names}: refused, because opening a pickle can run any code. Wanted: .safetensors. To get the weights "
+            "out of one, type: vlmkit convert FILE -o model.safetensors; then take the pickle away"
         )
 
 

@@ -7,7 +7,7 @@ from io import TextIOWrapper
 
 import typer
 
-from vlmkit.cli import adapter, bench, demo, doctor, evaluate, info, plugins, predict, synth, tasks, train
+from vlmkit.cli import adapter, bench, convert, demo, doctor, evaluate, info, plugins, predict, synth, tasks, train
 from vlmkit.cli.guard import DebugFlag, VersionFlag, guarded
 
 __all__ = ["app", "main"]
@@ -41,6 +41,7 @@ for _command in (
     evaluate.evaluate,
     demo.demo,
     bench.bench,
+    convert.convert,
 ):
     app.command()(guarded(_command))
 app.add_typer(adapter.app, name="adapter")

@@ -1,0 +1,156 @@
+"""The other process: reads one pickle with `weights_only`, writes one safetensors file, says what it found."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import pickle
+import re
+import resource
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vlmkit.encoders.panns.config import MEL, detect
+from vlmkit.errors import CheckpointError
+
+WRAPPERS = ("model", "state_dict", "model_state_dict")
+"""Under which a training loop keeps the weights: PANNs, Lightning, and many others."""
+
+_NAMES_SHOWN = 20
+_TOO_MUCH = "it needs more memory than its size warrants; refused"
+_EXPANDED = 2  # times its file's size: tensors that share memory are written once each
+
+
+def main() -> None:
+    """One job, as JSON in the first argument; the last line of stdout is a report, or an error with exit code 1."""
+    job = json.loads(sys.argv[1])
+    _limit(job)
+    try:
+        report = work(Path(job["source"]), job["name"], Path(job["out"]), job["kind"])
+    except CheckpointError as error:
+        _fail("damaged", str(error))
+    except pickle.UnpicklingError as error:
+        _fail(*_refusal(str(error)))
+    except MemoryError:
+        _fail("damaged", _TOO_MUCH)
+    except Exception as error:  # torch's reader raises nearly anything for a file that is not whole
+        _fail(*_refusal(str(error)))
+    print(json.dumps(report))
+
+
+def work(source: Path, name: str, out: Path, kind: str | None) -> dict[str, Any]:
+    """Read, recognise, write. The bytes that are hashed are those that are read; messages call the file `name`."""
+    with source.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        size = file.tell()
+        file.seek(0)
+        with torch.serialization.safe_globals(_plain_arrays()):
+            loaded = torch.load(file, map_location="cpu", weights_only=True)
+    wrapper, state, left_out = unwrapped(loaded)
+    tensors = dict(_dense(state, left_out))
+    if not tensors:
+        raise CheckpointError(f"no tensor in it; found {', '.join(left_out[:_NAMES_SHOWN]) or 'nothing'}")
+    n_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    if n_bytes > _EXPANDED * size:
+        raise CheckpointError(f"its {size} bytes would become {n_bytes}: tensors in it repeat the same memory; refused")
+    variant = _variant(tensors, name, kind)
+    metadata = {"format": "pt", "source": source.name, "source_sha256": digest}
+    metadata |= {"variant": variant} if variant else {}
+    _save(tensors, out, metadata)
+    return {"variant": variant, "sha256": digest, "wrapper": wrapper, "left_out": left_out}
+
+
+def unwrapped(loaded: Any) -> tuple[str | None, Mapping[Any, Any], list[str]]:
+    """Which entry holds the weights, the weights, and the names of all other entries."""
+    if not isinstance(loaded, Mapping):
+        raise CheckpointError(f"a {type(loaded).__name__}, and a state dict was wanted")
+    for wrapper in WRAPPERS:
+        if isinstance(inner := loaded.get(wrapper), Mapping):
+            return wrapper, inner, [str(key) for key in loaded if key != wrapper]
+    return None, loaded, []
+
+
+def _dense(state: Mapping[Any, Any], left_out: list[str]) -> Iterator[tuple[str, Tensor]]:
+    for key, value in state.items():
+        if not isinstance(key, str):
+            raise CheckpointError(f"no state dict: {key!r} is no name of a weight")
+        plain = isinstance(value, Tensor) and value.layout == torch.strided and value.device.type == "cpu"
+        if plain and not value.is_quantized:
+            yield key, value.detach()
+        else:
+            left_out.append(key)
+
+
+def _save(tensors: Mapping[str, Tensor], out: Path, metadata: dict[str, str]) -> None:
+    # Clones, because tensors of one state dict may share memory, which safetensors refuses.
+    own = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    try:
+        save_file(own, out, metadata=metadata)
+    except (SafetensorError, KeyError, ValueError):
+        kinds = ", ".join(sorted({str(tensor.dtype) for tensor in own.values()}))
+        raise CheckpointError(f"safetensors cannot hold its tensors, which are {kinds}") from None
+
+
+def _variant(tensors: Mapping[str, Tensor], name: str, kind: str | None) -> str | None:
+    if kind != "panns" and MEL not in tensors:
+        return None
+    try:
+        return f"panns cnn14 {detect({key: tuple(value.shape) for key, value in tensors.items()}, name)[0]}"
+    except CheckpointError:
+        if kind == "panns":
+            raise
+        return None
+
+
+def _plain_arrays() -> list[Any]:
+    """What NumPy arrays are pickled with: training loops keep the state of their sampler beside the weights."""
+    makers = {"_reconstruct": np.zeros(0).__reduce__()[0], "scalar": np.int64(0).__reduce__()[0]}
+    modules = ("numpy.core.multiarray", "numpy._core.multiarray")  # before and since NumPy 2
+    dtypes = {type(np.dtype(kind)) for kind in np.typecodes["AllInteger"] + np.typecodes["AllFloat"] + "?"}
+    named = [(maker, f"{module}.{name}") for name, maker in makers.items() for module in modules]
+    return [np.ndarray, np.dtype, *dtypes, *named]
+
+
+def _refusal(text: str) -> tuple[str, str]:
+    """torch's own sentence tells the reader to turn the protection off; ours says what the file wanted."""
+    if found := re.search(r"GLOBAL ([\w.]+)", text):
+        what = f"it wants {found.group(1)!r}, which weights have no use for"
+        return "unsafe", f"{what}; refused, and nothing of it was run. Wanted: torch.save(model.state_dict(), FILE)"
+    if re.search("Can only|unrecognized function|persistent", text):
+        return "unsafe", "it wants to build objects that are no weights; refused, and nothing of it was run"
+    if "TorchScript" in text:
+        return "unsafe", "it is a TorchScript program, not weights; refused, and nothing of it was run"
+    if "alloc" in text or "memory" in text:
+        return "damaged", _TOO_MUCH
+    return "damaged", "not a whole file of torch.save (truncated, edited, or another format under this name)"
+
+
+def _limit(job: Mapping[str, Any]) -> None:
+    """Of this process alone; a system that does not know a limit goes on without it."""
+    limits = {
+        resource.RLIMIT_DATA: job["memory_bytes"],
+        resource.RLIMIT_FSIZE: job["memory_bytes"],
+        resource.RLIMIT_CPU: job["seconds"],
+        resource.RLIMIT_CORE: 0,
+    }
+    for name, value in limits.items():
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(name, (value, value))
+
+
+def _fail(kind: str, message: str) -> NoReturn:
+    print(json.dumps({"error": kind, "message": message}))
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
