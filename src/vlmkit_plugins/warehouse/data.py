@@ -7,14 +7,13 @@ an unknown label stop the reading, and say where.
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from vlmkit.errors import DataError, MediaError
+from vlmkit.manifest import inside, read_rows, write_rows
 from vlmkit.types import Clip, Sample
 from vlmkit_plugins.warehouse.ontology import load
 from vlmkit_plugins.warehouse.schema import OPERATIONS, parse_span, rules
@@ -44,12 +43,7 @@ def read(folder: Path) -> Iterator[Sample]:
 
 def write_manifest(folder: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     """Write the manifest whole or not at all, and return its path; rows as `read` takes them."""
-    path = Path(folder) / MANIFEST
-    draft = path.with_name(f".{MANIFEST}.part")
-    text = "".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
-    return path
+    return write_rows(Path(folder) / MANIFEST, rows)
 
 
 def _plain(folder: Path) -> list[Sample]:
@@ -61,24 +55,16 @@ def _plain(folder: Path) -> list[Sample]:
 
 
 def _from_manifest(folder: Path, manifest: Path) -> list[Sample]:
-    try:
-        lines = manifest.read_text(encoding="utf-8").split("\n")  # splitlines also cuts at U+2028, which JSON allows
-    except (OSError, UnicodeDecodeError):
-        raise DataError(f"{manifest}: cannot be read as UTF-8 text") from None
     unknown: Counter[str] = Counter()
-    first_line: dict[str, int] = {}
+    first: dict[str, str] = {}
     samples = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        where = f"{manifest}:{number}"
-        row = _row(line, where, unknown)
-        if row["id"] in first_line:
-            raise DataError(f"{where}: id {row['id']!r} already stands in line {first_line[row['id']]}")
-        first_line[row["id"]] = number
-        if unknown:  # go on only to count them all
-            continue
-        samples.append(_sample(folder, row, where))
+    for where, row in read_rows(manifest):
+        _check(row, where, unknown)
+        if row["id"] in first:
+            raise DataError(f"{where}: id {row['id']!r} already stands in line {first[row['id']].rpartition(':')[2]}")
+        first[row["id"]] = where
+        if not unknown:  # else go on only to count them all
+            samples.append(_sample(folder, row, where))
     if unknown:
         counts = ", ".join(f"{label!r} x{n}" for label, n in sorted(unknown.items()))
         raise DataError(
@@ -89,13 +75,8 @@ def _from_manifest(folder: Path, manifest: Path) -> list[Sample]:
     return samples
 
 
-def _row(line: str, where: str, unknown: Counter[str]) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}: not JSON: {error.msg} at column {error.colno}") from None
-    if not isinstance(row, dict):
-        raise DataError(f"{where}: wanted an object; given {type(row).__name__}")
+def _check(row: dict[str, Any], where: str, unknown: Counter[str]) -> None:
+    """Keys and labels; names take the place of aliases, and labels that are none are counted."""
     extra = sorted(set(row) - _KEYS)
     if extra:
         raise DataError(f"{where}: unknown keys {extra}; known: {', '.join(sorted(_KEYS))}")
@@ -111,7 +92,6 @@ def _row(line: str, where: str, unknown: Counter[str]) -> dict[str, Any]:
                 name = load().resolve(label)
                 unknown.update([str(label)] if name is None else [])
                 row["truth"][field] = name
-    return row
 
 
 def _sample(folder: Path, row: dict[str, Any], where: str) -> Sample:
@@ -124,19 +104,7 @@ def _sample(folder: Path, row: dict[str, Any], where: str) -> Sample:
     n_frames = meta.get("n_frames")
     if n_frames is not None and (isinstance(n_frames, bool) or not isinstance(n_frames, int) or n_frames < 1):
         raise DataError(f"{where}: meta.n_frames: wanted a whole number from 1; given {n_frames!r}")
-    sample = Sample(row["id"], {"video": Clip(_inside(folder, row["video"], where))}, truth=truth, meta=meta)
+    sample = Sample(row["id"], {"video": Clip(inside(folder, row["video"], f"{where}: video"))}, truth=truth, meta=meta)
     for problem in rules(truth, sample) if truth is not None else ():
         raise DataError(f"{where}: truth: {problem.where}: {problem.message}")
     return sample
-
-
-def _inside(folder: Path, name: str, where: str) -> Path:
-    """The film's path. A manifest is somebody else's text: it must not reach outside its folder."""
-    pure = PurePosixPath(name.replace("\\", "/"))
-    is_drive = len(name) > 1 and name[1] == ":"
-    if pure.is_absolute() or is_drive or ".." in pure.parts:
-        raise DataError(f"{where}: video: wanted a path inside {folder}; given {name!r}")
-    path = folder.joinpath(*pure.parts)
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise DataError(f"{where}: video: {name!r} is a link that leaves {folder}")
-    return path
