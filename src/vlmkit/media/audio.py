@@ -126,12 +126,12 @@ def _check(source: Sound | Clip, take: Excerpt, report: Report, spec: AudioSpec)
         if report.cut or report.promised_s:
             raise MediaError(name, "truncated" if report.cut else "corrupt", "none of its sound decodes")
         raise MediaError(name, "corrupt" if report.n_packets else "empty", "it has no sample of sound")
-    if not take.n:
+    if not take.level.n:
         if isinstance(source, Sound):
             text = f"start_s={source.start_s:g} is not before its end at {take.end_s:g} s"
             raise MediaError(name, "out_of_range", text)
         raise MediaError(name, "empty", f"no sound of it lies between {source.start_s} and {source.end_s} s")
-    if take.n < spec.min_s * spec.rate_hz - 1:
+    if take.n < max(spec.min_s * spec.rate_hz - 1, 1):
         text = f"it has {take.n / spec.rate_hz:.3f} s of sound, and {spec.min_s:g} s are the least"
         raise MediaError(name, "too_short", text)
     if take.level.silent:

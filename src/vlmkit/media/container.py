@@ -86,9 +86,9 @@ def open_sound(source: str | Path | bytes, name: str) -> Iterator[tuple[InputCon
     formats = FORMATS if kind == "unknown" else f"{FORMATS},{GUESSED}"
     with _opened(source, name, kind, formats, "sound") as container:
         stream = container.streams.best("audio")
-        if not isinstance(stream, AudioStream):
+        if not any(other.type == "audio" for other in container.streams):
             raise MediaError(name, "no_stream", "it has no sound track")
-        if stream.codec_context is None:
+        if not isinstance(stream, AudioStream) or stream.codec_context is None:
             raise MediaError(name, "corrupt", "its sound is of a codec that this build of FFmpeg does not decode")
         yield container, stream
 

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from av import AudioFrame
     from numpy.typing import NDArray
 
-# Levels of a mono mix by ITU-R BS.775: the front pair and a single rear channel at 3 dB below the centre, other
-# surround channels at 6 dB below, no low-frequency effects. libswresample uses the same, and divides by their sum
+# Levels of a mono mix by ITU-R BS.775: the front pair 3 dB below the centre, surround channels 6 dB below it, no
+# low-frequency effects. libswresample uses the same, and divides by their sum
 # for integers only: the level of a mix would depend on how the file was coded.
 _HALF_POWER = math.sqrt(0.5)
-_LEVELS = {"FC": 1.0, "LFE": 0.0, "LFE2": 0.0} | dict.fromkeys(("FL", "FR", "FLC", "FRC", "BC"), _HALF_POWER)
+_LEVELS = {"FC": 1.0, "LFE": 0.0, "LFE2": 0.0} | dict.fromkeys(("FL", "FR", "FLC", "FRC"), _HALF_POWER)
 _SURROUND = 0.5
 
 _JITTER_S = 0.05  # containers round times to milliseconds, and players forgive this much; more is a gap

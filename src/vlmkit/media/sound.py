@@ -24,6 +24,7 @@ LOUDEST = 4.0
 """12 dB above full scale: codecs and resamplers overshoot less, and beyond it floats are integers in disguise."""
 
 _MAX_CHANNELS = 64  # what FFmpeg's own formats stop at; more is an array that lies on its side
+_MOST_PLANES = 8  # from here on PyAV 18.1 reads past its list of planes, and takes the process with it
 _FULL = 32_766.5 / 32_768  # the largest value of 16 bits, less half a step
 _FULL_8_BITS = 126.5 / 128
 
@@ -64,13 +65,12 @@ class Report:
 
 
 def file_blocks(source: str | Path | bytes, name: str, report: Report) -> Iterator[Block]:
-    """The best audio stream of a file. Raises `MediaError`: those of `open_sound`; `corrupt`, `not_media` for values
-    that are no sound.
-    """
+    """The best audio stream of a file. Raises `MediaError`: those of `open_sound` and of `decoded`."""
     with open_sound(source, name) as (container, stream):
+        # Of these, lengths are guesses from the bit rate. A film may be longer than its sound track.
         if not set(container.format.name.split(",")) & {*GUESSED.split(","), "mpegts", "mpeg", "amr"}:
             duration_s, container_s = claimed_s(container, stream)
-            report.promised_s = duration_s or container_s
+            report.promised_s = duration_s or (container_s if len(container.streams) == 1 else None)
         for packet in read_packets(container, stream, report):
             report.n_packets += 1
             report.cut |= packet.is_corrupt
@@ -79,7 +79,10 @@ def file_blocks(source: str | Path | bytes, name: str, report: Report) -> Iterat
 
 
 def decoded(codec: AudioCodecContext, packet: Packet[AudioStream] | None, name: str, report: Report) -> Iterator[Block]:
-    """The sound in one packet; with None, what the decoder still held. Raises `MediaError` as `read_block` does."""
+    """The sound in one packet; with None, what the decoder still held. Raises `MediaError`: `corrupt`, `not_media`.
+
+    A lossy decoder makes roaring noise of a damaged packet: it is left out like one that does not decode.
+    """
     from av.error import EOFError, FFmpegError
 
     try:
@@ -93,23 +96,32 @@ def decoded(codec: AudioCodecContext, packet: Packet[AudioStream] | None, name: 
         if frame.is_corrupt:
             report.damaged = True
         elif frame.samples:
-            yield read_block(frame, name)
+            block = _read_block(frame, name)
+            if codec.name.startswith("pcm"):
+                yield _checked(block, name, "corrupt")
+            elif _highest(block) <= LOUDEST:
+                yield block
+            else:
+                report.damaged = True
 
 
-def read_block(frame: AudioFrame, name: str) -> Block:
-    """One decoded frame. Raises `MediaError`: `corrupt`, `not_media`."""
+def _read_block(frame: AudioFrame, name: str) -> Block:
+    from av import AudioResampler
+
     if not RATES_HZ[0] <= frame.sample_rate <= RATES_HZ[1]:
         raise MediaError(name, "corrupt", f"its header says {frame.sample_rate} samples a second; no sound has so many")
     speakers = tuple(channel.name for channel in frame.layout.channels)
     if len(speakers) > _MAX_CHANNELS:
         raise MediaError(name, "not_media", f"it has {len(speakers)} channels; at most {_MAX_CHANNELS} are read")
+    time_s = frame.time
+    if frame.format.is_planar and len(speakers) >= _MOST_PLANES:
+        [frame] = AudioResampler(format=frame.format.packed.name).resample(frame)
     values = frame.to_ndarray()
     if frame.format.is_packed:
         values = values.reshape(-1, len(speakers)).T
     known = () if "NONE" in speakers else speakers
     full = _FULL_8_BITS if values.dtype == np.uint8 else _FULL
-    samples = _checked(_scaled(values), name, "corrupt")
-    return Block(samples, frame.sample_rate, known, frame.time, full)
+    return Block(_scaled(values), frame.sample_rate, known, time_s, full)
 
 
 def array_blocks(samples: NDArray[np.floating], rate_hz: int | None, name: str) -> Iterator[Block]:
@@ -120,13 +132,11 @@ def array_blocks(samples: NDArray[np.floating], rate_hz: int | None, name: str) 
     if not samples.size:
         raise MediaError(name, "empty", "it has no sample")
     if not isinstance(rate_hz, int) or not RATES_HZ[0] <= rate_hz <= RATES_HZ[1]:
-        wanted = f"a whole number of {RATES_HZ[0]} to {RATES_HZ[1]}"
-        raise MediaError(
-            name, "not_media", f"samples a second? give Sound(..., rate_hz=16000), not {rate_hz!r}: {wanted}"
-        )
+        wanted = f"a whole rate_hz of {RATES_HZ[0]} to {RATES_HZ[1]}, as in Sound(..., rate_hz=16000)"
+        raise MediaError(name, "not_media", f"wanted {wanted}; given {rate_hz!r}")
     for at in range(0, samples.shape[1], rate_hz):
         piece = samples[:, at : at + rate_hz].astype(np.float32)
-        yield Block(_checked(piece, name, "not_media"), rate_hz, time_s=at / rate_hz)
+        yield _checked(Block(piece, rate_hz, time_s=at / rate_hz), name, "not_media")
 
 
 @dataclass
@@ -161,11 +171,16 @@ def _scaled(values: NDArray[Any]) -> NDArray[np.float32]:
     return np.ascontiguousarray(values, dtype=np.float32)
 
 
-def _checked(samples: NDArray[np.float32], name: str, reason: Literal["corrupt", "not_media"]) -> NDArray[np.float32]:
-    highest = float(np.abs(samples).max())
-    if not np.isfinite(highest):
+def _highest(block: Block) -> float:
+    highest = float(np.abs(block.samples).max())
+    return highest if np.isfinite(highest) else np.inf
+
+
+def _checked(block: Block, name: str, reason: Literal["corrupt", "not_media"]) -> Block:
+    highest = _highest(block)
+    if highest == np.inf:
         raise MediaError(name, reason, "some of its samples are no finite numbers")
     if highest > LOUDEST:
         text = f"its samples reach {highest:g}, and full scale is 1; divide 16-bit values by 32768"
         raise MediaError(name, "not_media", text)
-    return samples
+    return block
