@@ -5,6 +5,7 @@ Every page runs in a fresh folder that holds `clip.mp4`. A block is skipped by a
 
 from __future__ import annotations
 
+import atexit
 import os
 import shlex
 import tempfile
@@ -18,6 +19,10 @@ from typer.testing import CliRunner
 from vlmkit.cli import app
 
 ROOT = Path(__file__).parent
+
+_CACHE = tempfile.TemporaryDirectory(prefix="vlmkit-features-")
+atexit.register(_CACHE.cleanup)
+os.environ["VLMKIT_CACHE"] = _CACHE.name  # tests and pages leave the user's own cache alone
 
 
 def _type(example: Example) -> str | None:

@@ -19,7 +19,7 @@ import torch
 import vlmkit
 from vlmkit.head import Head
 from vlmkit.training.data import prepare
-from vlmkit.training.sft import run_stage
+from vlmkit.training.loop import run_stage
 from vlmkit.types import Clip, Sample
 from vlmkit_plugins.warehouse.memory import ALLOWANCE_BYTES, ARCHITECTURES, Load, Use, inference, training
 from vlmkit_plugins.warehouse.stages import STAGES
@@ -54,7 +54,7 @@ def train(head: Head[object], preset: str) -> None:
     if head.model.backbone is None or stage.lora is None:
         raise SystemExit(f"{preset} has no LoRA stage")
     head.model.backbone.add_lora(**stage.lora)
-    rows, _ = prepare(head.model, samples(4))
+    rows, _ = prepare(head.model, samples(4), [stage])
     with tempfile.TemporaryDirectory() as folder:
         log = run_stage(head.model, rows, stage, Path(folder), seed=0, max_steps=2)
     print(f"train      {log.seconds / log.steps:6.1f} s a step of {stage.accumulate} x {stage.batch_size} clips")

@@ -11,9 +11,10 @@ import pytest
 import vlmkit
 from vlmkit.errors import CheckpointError, DataError, UnknownNameError
 from vlmkit.head import Head
-from vlmkit.training.data import encode, join, prepare, split
+from vlmkit.training.data import encode, prepare
+from vlmkit.training.features import join, split
+from vlmkit.training.loop import run_stage
 from vlmkit.training.ordinal import OrdinalLoss
-from vlmkit.training.sft import run_stage
 from vlmkit.training.stage import Stage
 from vlmkit_plugins.warehouse.data import read
 from vlmkit_plugins.warehouse.schema import CLIP_FRAMES
@@ -36,9 +37,9 @@ def head() -> Head[Any]:
 def test_a_short_run_learns_and_the_answer_follows_the_frames(head: Head[Any], clips: Path, tmp_path: Path) -> None:
     samples = list(read(clips))[:4]
     assert len({repr(sample.truth) for sample in samples}) == 4
-    rows, bad = prepare(head.model, samples)
-    assert not bad
     stage = Stage("read", "sft", ("llm",), {"llm": 3e-3}, steps=120, batch_size=4)
+    rows, bad = prepare(head.model, samples, [stage])
+    assert not bad
     log = run_stage(head.model, rows, stage, tmp_path, seed=0, max_steps=None)
     first, last = log.losses[0][1], log.losses[-1][1]
     assert last < 0.2 * first
@@ -51,9 +52,9 @@ def test_a_short_run_learns_and_the_answer_follows_the_frames(head: Head[Any], c
 
 
 def test_a_probe_wakes_the_encoder_alone(head: Head[Any], clips: Path, tmp_path: Path) -> None:
-    rows, _ = prepare(head.model, list(read(clips)))
-    before = {name: p.detach().clone() for name, p in head.model.roles["llm"].items()}
     stage = Stage("see", "probe", ("encoder",), {"encoder": 2e-3}, steps=25, batch_size=8, label_at=operation_at)
+    rows, _ = prepare(head.model, list(read(clips)), [stage])
+    before = {name: p.detach().clone() for name, p in head.model.roles["llm"].items()}
     log = run_stage(head.model, rows, stage, tmp_path, seed=0, max_steps=None)
     assert log.losses[-1][1] < 0.8 * log.losses[0][1]
     assert set(log.trained) == {"encoder"}
@@ -98,12 +99,11 @@ def test_data_without_truth_and_unknown_stages_are_refused(clips: Path, tmp_path
 
 
 def test_encoded_rows_survive_being_taken_apart(head: Head[Any], clips: Path) -> None:
-    rows, _ = prepare(head.model, list(read(clips))[:3])
-    tokens = head.model.tokens(rows.prepared)["video"]
-    again = join(split({"video": tokens}, 3))["video"]
-    assert again.lengths == tokens.lengths
+    features = head.model.features([head.model.prepare(sample) for sample in list(read(clips))[:3]])["video"]
+    again = join(split({"video": features}, 3))["video"]
+    assert again.lengths == features.lengths
     for name in ("values", "times_s", "grid", "step_s"):
-        assert getattr(again, name).equal(getattr(tokens, name))
+        assert getattr(again, name).equal(getattr(features, name))
 
 
 def test_numbers_are_soft_targets_and_the_ends_are_hard(head: Head[Any]) -> None:
@@ -128,9 +128,9 @@ def test_every_stage_runs_in_bf16_with_adapters_in_fp32(clips: Path, tmp_path: P
     import torch
 
     head = vlmkit.load("warehouse", preset="tiny", weights="random", device="cpu", precision="bf16")
-    rows, _ = prepare(head.model, list(read(clips)))
+    rows, _ = prepare(head.model, list(read(clips)), STAGES["tiny"])
     for stage in STAGES["tiny"]:
-        run_stage(head.model, rows, replace(stage, batch_size=4), tmp_path, seed=0, max_steps=1)
+        run_stage(head.model, rows, replace(stage, batch_size=4), tmp_path / stage.name, seed=0, max_steps=1)
     assert head.model.backbone is not None
     head.model.backbone.add_lora(role="llm", r=2, alpha=4)
     assert {p.dtype for p in head.model.roles["lora"].values()} == {torch.float32}
@@ -139,18 +139,19 @@ def test_every_stage_runs_in_bf16_with_adapters_in_fp32(clips: Path, tmp_path: P
 
 
 def test_adapters_in_the_encoder_get_gradients(head: Head[Any], clips: Path, tmp_path: Path) -> None:
-    rows, _ = prepare(head.model, list(read(clips))[:4])
     assert head.model.backbone is not None
     head.model.backbone.add_lora(role="encoder", r=2, alpha=4, targets=("attn.qkv", "attn.proj"))
     lora = Stage("lora", "sft", ("lora",), {"lora": 1e-2}, steps=2, batch_size=4)
+    rows, _ = prepare(head.model, list(read(clips))[:4], [lora])
     run_stage(head.model, rows, lora, tmp_path, seed=0, max_steps=None)
     assert any(p.abs().max() > 0 for name, p in head.model.roles["lora"].items() if "lora_B" in name)
 
 
 def test_encoded_rows_hold_no_pixels(head: Head[Any], clips: Path) -> None:
-    rows, _ = prepare(head.model, list(read(clips))[:3])
-    kept = encode(head.model, rows)
-    assert kept.tokens is not None and len(kept.tokens) == 3
+    rows, _ = prepare(head.model, list(read(clips))[:3], STAGES["tiny"])
+    assert any("pixel_values_videos" in made for one in rows.prepared for made in one.inputs)  # a stage trains it
+    kept = encode(head.model, rows, [0])
+    assert all(len(row.kept["video"].values) for row in kept.items)
     assert not any(name.startswith("pixel") for one in kept.prepared for made in one.inputs for name in made)
 
 

@@ -23,6 +23,21 @@ WeightsKind = Annotated[
     Weights, typer.Option("--weights", help="random: the full-size model with random weights, without a download.")
 ]
 
+Val = Annotated[
+    Path | None, typer.Option("--val", metavar="DIR", help="A folder to validate on; held out of --data by default.")
+]
+ValShare = Annotated[
+    float, typer.Option("--val-share", help="Share of the samples that is held out, where a stage validates.")
+]
+ReportTo = Annotated[
+    list[str],
+    typer.Option("--report-to", metavar="NAME", help="mlflow, tensorboard or wandb; several times for several."),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option("--cache", metavar="DIR", help="Rows of frozen encoders, kept between runs. [env: VLMKIT_CACHE]"),
+]
+
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="A folder of samples with truth.")]
 Seed = Annotated[int, typer.Option("--seed", help="Same seed, same result.")]
 Format = Annotated[

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -23,16 +27,23 @@ def train(
     device: options.Device = "auto",
     precision: options.PrecisionName = "auto",
     seed: options.Seed = 0,
-    max_steps: Annotated[int | None, typer.Option("--max-steps", min=1, help="Stop after so many steps.")] = None,
+    max_steps: Annotated[
+        int | None, typer.Option("--max-steps", min=1, help="Stop each stage after so many steps.")
+    ] = None,
+    val: options.Val = None,
+    val_share: options.ValShare = 0.1,
+    report_to: options.ReportTo = (),  # type: ignore[assignment]  # typer makes a list of it
+    cache: options.Cache = None,
 ) -> None:
     """Train a head on a folder of samples.
 
-    Prints the checkpoint's folder.
+    Prints the checkpoint's folder. A run that was stopped goes on where it was when the same command is typed again.
+    On several GPUs: accelerate launch --num_processes N -m vlmkit train ...
     """
     find_task(task)
     import vlmkit
 
-    with results_only():
+    with results_only(), told():
         folder = vlmkit.train(
             task,
             data=data,
@@ -45,5 +56,26 @@ def train(
             precision=precision,
             seed=seed,
             max_steps=max_steps,
+            val=val,
+            val_share=val_share,
+            report_to=report_to,
+            cache=cache,
         )
-    typer.echo(str(folder))
+    if os.environ.get("RANK", "0") == "0":  # one of several processes speaks for all
+        typer.echo(str(folder))
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """What training says about its progress goes to stderr."""
+    log = logging.getLogger("vlmkit")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("vlmkit: %(message)s"))
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)

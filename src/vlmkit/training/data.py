@@ -1,139 +1,241 @@
-"""Samples made ready once: decoded, cut into patches and, where the encoders are frozen, encoded."""
+"""Samples made ready: decoded, cut into patches and, where no stage trains their encoder, encoded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, TypeVar
 
 import torch
 from rich.console import Console
 from rich.progress import track
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from vlmkit.errors import DataError
 from vlmkit.model import Model
 from vlmkit.prepared import Prepared
-from vlmkit.types import Modality, Sample, Tokens
+from vlmkit.protocols import Encoder
+from vlmkit.training import processes
+from vlmkit.training.cache import FeatureCache, Kept
+from vlmkit.training.features import absent, moved, split
+from vlmkit.training.stage import Stage
+from vlmkit.training.standin import Looking, Silent, fresh_in, kept_in, own_in
+from vlmkit.types import Batch, Features, Inputs, Modality, Sample
 
-Row = tuple[Prepared, Mapping[Modality, Tokens] | None]
+T = TypeVar("T")
+
+_BATCH = 16  # samples that a frozen encoder sees at once
+
+
+@dataclass(frozen=True)
+class Row:
+    """A sample for training: what encoders that learn still have to see, and rows of those that do not."""
+
+    prepared: Prepared
+    kept: Mapping[Modality, Features] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Rows(Dataset[Row]):
-    """Prepared samples in memory, with their encoded rows where they were computed ahead."""
+    """Samples in memory."""
 
-    prepared: Sequence[Prepared]
-    tokens: Sequence[Mapping[Modality, Tokens]] | None = None
+    items: Sequence[Row]
 
     def __len__(self) -> int:
         """How many samples."""
-        return len(self.prepared)
+        return len(self.items)
 
     def __getitem__(self, index: int) -> Row:
-        """One sample, and its rows or None."""
-        return self.prepared[index], None if self.tokens is None else self.tokens[index]
+        """One sample."""
+        return self.items[index]
+
+    @property
+    def prepared(self) -> list[Prepared]:
+        """The samples as their encoders' inputs."""
+        return [row.prepared for row in self.items]
 
 
-def prepare(model: Model[Any], samples: Sequence[Sample], workers: int = 2) -> tuple[Rows, dict[str, str]]:
-    """Decode every sample once. Patches are kept in half precision, which costs a normalised pixel under 1/1000.
+class Schedule(Dataset[Row]):
+    """The samples in the order of a whole stage: one permutation after the other, drawn from the seed alone.
 
-    Returns the usable rows, and `{sample id: reason}` of the others. Raises `DataError` when none is usable, or when
-    a sample has no truth to learn from.
+    Every batch is full, and the order is the same for one process and for several, and after a restart.
     """
-    if blind := [sample.id for sample in samples if sample.truth is None]:
-        raise DataError(f"{len(blind)} samples have no truth to learn from, the first is {blind[0]!r}")
-    with ThreadPoolExecutor(workers) as pool:  # PyAV decodes outside the GIL
-        found = track(
-            pool.map(lambda sample: _halved(model.prepare(sample)), samples),
-            "reading media",
-            total=len(samples),
-            console=Console(stderr=True),
-        )
-        prepared = list(found)
-    bad = {p.sample.id: "; ".join(x.message for x in p.problems if x.fatal) for p in prepared if not p.usable}
-    good = [one for one in prepared if one.usable]
+
+    def __init__(self, rows: Rows, n: int, seed: int) -> None:
+        self._rows, self._n, self._seed = rows, n, seed
+        self.n_samples = len(rows)
+        self._epoch, self._order = -1, list[int]()
+
+    def __len__(self) -> int:
+        """How many samples the stage will have seen, repetitions included."""
+        return self._n
+
+    def __getitem__(self, index: int) -> Row:
+        """What stands at a place of the order."""
+        epoch, place = divmod(index, len(self._rows))
+        if epoch != self._epoch:
+            drawn = torch.Generator().manual_seed(self._seed + epoch)
+            self._epoch, self._order = epoch, torch.randperm(len(self._rows), generator=drawn).tolist()
+        return self._rows[self._order[place]]
+
+
+def needed(model: Model[Any], stage: Stage) -> set[int]:
+    """Which encoders a stage reads, by their place in the model."""
+
+    def reads(encoder: Encoder) -> bool:
+        if stage.objective == "probe":
+            return "video" in encoder.modalities
+        # A text tower beside a language model is read for its alignment only.
+        return stage.objective != "sft" or model.llm is None or bool(encoder.modalities & model.llm.slots)
+
+    return {index for index, encoder in enumerate(model.encoders) if reads(encoder)}
+
+
+def learning(model: Model[Any], stage: Stage) -> set[int]:
+    """Which encoders a stage trains, their adapters included. It sets what learns as it asks."""
+    model.train_roles(stage.roles)
+    return {i for i, one in enumerate(model.encoders) if any(p.requires_grad for p in one.module.parameters())}
+
+
+def prepare(
+    model: Model[Any], samples: Sequence[Sample], stages: Sequence[Stage], cache: FeatureCache | None = None
+) -> tuple[Rows, dict[str, str]]:
+    """Decode every sample once, and run the encoders that no stage trains; rows that the cache has cost neither.
+
+    Inputs of encoders that learn are kept, pixels in half precision, which costs a normalised pixel under 1/1000.
+    Returns the usable rows, and `{sample id: reason}` of the others. Raises `DataError` when none is usable.
+    """
+    wanted = set[int]().union(*(needed(model, stage) for stage in stages))
+    live = wanted & set[int]().union(*(learning(model, stage) for stage in stages))
+    keep = wanted - live
+    model.eval()
+    counts = _in_shares(model, samples, keep, cache) if cache is not None and processes.count() > 1 else None
+    rows = list(_shown("reading media", _rows(model, samples, keep, live, cache), len(samples)))
+    if cache is not None and counts is not None:
+        cache.read, cache.encoded = counts
+    bad = {
+        row.prepared.sample.id: "; ".join(problem.message for problem in row.prepared.problems if problem.fatal)
+        for row in rows
+        if not row.prepared.usable
+    }
+    good = [row for row in rows if row.prepared.usable]
     if not good:
-        raise DataError(
-            f"none of {len(samples)} samples can be used; the first: {next(iter(bad.values()), 'none given')}"
-        )
+        reason = next(iter(bad.values()), "none given")
+        raise DataError(f"none of {len(samples)} samples can be used; the first: {reason}")
     return Rows(good), bad
 
 
-def encode(model: Model[Any], rows: Rows, batch_size: int = 16) -> Rows:
-    """Run frozen encoders and projector once over everything."""
+def encode(model: Model[Any], rows: Rows, encoders: Collection[int]) -> Rows:
+    """Rows of these encoders as they are now; their inputs are left out."""
     model.eval()
-    kept: list[Mapping[Modality, Tokens]] = []
-    starts = range(0, len(rows), batch_size)
-    with torch.inference_mode():
-        for start in track(starts, "encoding once", console=Console(stderr=True)):
-            batch = rows.prepared[start : start + batch_size]
-            kept += [_on_cpu(tokens) for tokens in split(model.tokens(batch), len(batch))]
-    return Rows([_without_pixels(one) for one in rows.prepared], kept)
+    starts = range(0, len(rows), _BATCH)
+    made: list[Row] = []
+    for start in _shown("encoding once", starts, len(starts)):
+        made += _encoded(model, rows.items[start : start + _BATCH], encoders, None)
+    return Rows(made)
 
 
-def split(tokens: Mapping[Modality, Tokens], n: int) -> list[dict[Modality, Tokens]]:
-    """Packed rows of `n` samples, taken apart again; one medium a sample and modality."""
-    return [{modality: _one(rows, index) for modality, rows in tokens.items()} for index in range(n)]
+def _in_shares(model: Model[Any], samples: Sequence[Sample], keep: set[int], cache: FeatureCache) -> tuple[int, int]:
+    """Each process encodes its share into the cache, where all of them find everything afterwards."""
+    for _ in _rows(model, samples[processes.number() :: processes.count()], keep, (), cache):
+        pass
+    counts = processes.collected([(cache.read, cache.encoded)])
+    return sum(found for found, _ in counts), sum(made for _, made in counts)
 
 
-def join(parts: Sequence[Mapping[Modality, Tokens]]) -> dict[Modality, Tokens]:
-    """The opposite of `split`."""
-    return {modality: _cat([part[modality] for part in parts]) for modality in parts[0]}
+def _rows(
+    model: Model[Any],
+    samples: Sequence[Sample],
+    keep: Collection[int],
+    live: Collection[int],
+    cache: FeatureCache | None,
+) -> Iterator[Row]:
+    stand_ins: list[Encoder] = []
+    for index, encoder in enumerate(model.encoders):
+        if index in keep and cache is not None:
+            stand_ins.append(Looking(encoder, cache))
+        else:
+            stand_ins.append(encoder if index in keep or index in live else Silent(encoder))
+    with ThreadPoolExecutor(2) as pool:  # PyAV decodes outside the GIL
+        ready = _ahead(pool, model, samples, stand_ins)
+        while chunk := [Row(one) for one in islice(ready, _BATCH)]:
+            for row in _encoded(model, chunk, keep, cache):
+                yield replace(row, prepared=_halved(row.prepared))
 
 
-def _one(rows: Tokens, index: int) -> Tokens:
-    start = sum(rows.lengths[:index])
-    here = slice(start, start + rows.lengths[index])
-    item = sum(n > 0 for n in rows.lengths[:index])
-    present = slice(item, item + (rows.lengths[index] > 0))
-    return Tokens(
-        rows.values[here].clone(),
-        (rows.lengths[index],),
-        times_s=None if rows.times_s is None else rows.times_s[here].clone(),
-        grid=None if rows.grid is None else rows.grid[present],
-        deep=tuple(layer[here].clone() for layer in rows.deep),
-        step_s=None if rows.step_s is None else rows.step_s[present],
-    )
+def _ahead(
+    pool: ThreadPoolExecutor, model: Model[Any], samples: Iterable[Sample], stand_ins: Sequence[Encoder]
+) -> Iterator[Prepared]:
+    """Decode a little ahead of the encoders, and not everything at once."""
+    waiting: deque[Future[Prepared]] = deque()
+    try:
+        for sample in samples:
+            waiting.append(pool.submit(model.prepare, sample, stand_ins))
+            if len(waiting) > 2 * _BATCH:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for one in waiting:
+            one.cancel()
 
 
-def _cat(parts: Sequence[Tokens]) -> Tokens:
-    def cat(name: str) -> Any:
-        found = [value for part in parts if (value := getattr(part, name)) is not None]
-        return torch.cat(found) if found else None
-
-    deep = tuple(torch.cat(layers) for layers in zip(*(part.deep for part in parts if part.deep), strict=True))
-    lengths = tuple(n for part in parts for n in part.lengths)
-    return Tokens(cat("values"), lengths, cat("times_s"), cat("grid"), deep, cat("step_s"))
-
-
-def _on_cpu(tokens: Mapping[Modality, Tokens]) -> dict[Modality, Tokens]:
-    """Rows of a whole data set do not belong on a GPU."""
-    return {modality: _moved(rows) for modality, rows in tokens.items()}
-
-
-def _moved(rows: Tokens) -> Tokens:
-    def cpu(value: Tensor | None) -> Tensor | None:
-        return None if value is None else value.cpu()
-
-    return Tokens(
-        rows.values.cpu(),
-        rows.lengths,
-        times_s=cpu(rows.times_s),
-        grid=cpu(rows.grid),
-        deep=tuple(layer.cpu() for layer in rows.deep),
-        step_s=cpu(rows.step_s),
-    )
+def _encoded(
+    model: Model[Any], chunk: Sequence[Row], encoders: Collection[int], cache: FeatureCache | None
+) -> list[Row]:
+    kept = [dict(row.kept) for row in chunk]
+    inputs = [list(row.prepared.inputs) for row in chunk]
+    for index in encoders:
+        encoder = model.encoders[index]
+        for place, (row, found) in enumerate(zip(chunk, _rows_of(encoder, index, chunk, cache), strict=True)):
+            kept[place] |= found if row.prepared.usable else {}
+            inputs[place][index] = {}
+    return [
+        Row(replace(row.prepared, inputs=tuple(left)), found)
+        for row, left, found in zip(chunk, inputs, kept, strict=True)
+    ]
 
 
-def _without_pixels(one: Prepared) -> Prepared:
-    """What a frozen encoder has read is not needed again."""
-    inputs = tuple({k: v for k, v in made.items() if not k.startswith("pixel_values")} for made in one.inputs)
-    return replace(one, inputs=inputs)
+def _rows_of(
+    encoder: Encoder, index: int, chunk: Sequence[Row], cache: FeatureCache | None
+) -> list[dict[Modality, Features]]:
+    """One encoder's rows of each sample: those that the cache had, and those that it makes now."""
+    inputs = [row.prepared.inputs[index] for row in chunk]
+    own = [own_in(one) if row.prepared.usable else {} for row, one in zip(chunk, inputs, strict=True)]
+    todo = [place for place, one in enumerate(own) if one]
+    made: dict[int, dict[Modality, Features]] = {}
+    if todo:
+        with torch.no_grad():
+            batch = Batch(tuple(chunk[i].prepared.sample for i in todo), tuple(whole(own[i]) for i in todo))
+            made = dict(zip(todo, split(moved(encoder.encode(batch), "cpu"), len(todo)), strict=True))
+    found = []
+    for place, one in enumerate(inputs):
+        known = {modality: kept.features for modality, kept in kept_in(one).items()}
+        new = made.get(place, {})
+        for modality, fresh in fresh_in(one).items() if new else ():
+            if cache is not None:
+                cache.put(fresh.key, Kept(new[modality], fresh.facts, fresh.notes))
+        if cache is not None:
+            cache.read += len(known)
+            cache.encoded += sum(bool(rows.lengths[0]) for name, rows in new.items() if name not in known)
+        found.append({name: known.get(name) or new.get(name) or absent(encoder.dim) for name in encoder.modalities})
+    return found
+
+
+def whole(inputs: Inputs) -> Inputs:
+    """Pixels as an encoder was promised them, whatever type they are kept in."""
+    return {name: v.float() if name.startswith("pixel_values") else v for name, v in inputs.items()}
 
 
 def _halved(one: Prepared) -> Prepared:
     inputs = tuple({k: v.half() if k.startswith("pixel_values") else v for k, v in made.items()} for made in one.inputs)
     return replace(one, inputs=inputs)
+
+
+def _shown(label: str, steps: Iterable[T], total: int) -> Iterable[T]:
+    """A bar on stderr while it lasts, of the first process."""
+    quiet = not processes.first()
+    return track(steps, label, total, console=Console(stderr=True), transient=True, disable=quiet)

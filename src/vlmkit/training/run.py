@@ -1,4 +1,4 @@
-"""From a data folder to a checkpoint: read, prepare once, run the stages, save."""
+"""From a data folder to a checkpoint: read, hold out, encode once, run the stages, save."""
 
 from __future__ import annotations
 
@@ -6,20 +6,44 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from vlmkit.checkpoint import open_checkpoint
-from vlmkit.errors import CheckpointError, UnknownNameError, VlmkitError
+import torch
+
+from vlmkit.checkpoint import MANIFEST, open_checkpoint
+from vlmkit.errors import DataError, UnknownNameError, VlmkitError
 from vlmkit.head import Head
 from vlmkit.loading import open_head, task_named
-from vlmkit.training.data import prepare
-from vlmkit.training.sft import run_stage
+from vlmkit.training import processes, resume, trackers
+from vlmkit.training.cache import FeatureCache, cache_folder
+from vlmkit.training.data import Rows, prepare
+from vlmkit.training.loop import StageLog, restore, run_stage
+from vlmkit.training.resume import Progress
+from vlmkit.training.split import hold_out
 from vlmkit.training.stage import Stage
+from vlmkit.training.state import trained
 from vlmkit.types import Sample
 
 log = logging.getLogger("vlmkit")
+
+
+@dataclass(frozen=True)
+class Order:
+    """One call of `vlmkit.train`: what decides the result. The rest of its arguments only decide where and how."""
+
+    task: str
+    preset: str
+    data: Path
+    stage: str | None
+    seed: int
+    max_steps: int | None
+    val: Path | None
+    val_share: float
+    weights: str
+    model: str | None
+    precision: str
 
 
 def run(
@@ -31,48 +55,167 @@ def run(
     stage: str | None,
     seed: int,
     max_steps: int | None,
+    val: Path | None = None,
+    val_share: float = 0.1,
+    report_to: Sequence[str] = (),
+    cache: str | Path | None = None,
     **options: Any,
 ) -> Path:
     """See `vlmkit.train`."""
-    if out.exists() and any(out.iterdir()):
-        raise CheckpointError(f"{out} is not empty; name a new folder")
     if max_steps is not None and max_steps < 1:
         raise VlmkitError(f"max_steps is at least 1; given {max_steps}")
     if str(options.get("device", "auto")).startswith("cuda:"):
         raise VlmkitError("training takes the first GPU it sees; name another with CUDA_VISIBLE_DEVICES, not device")
-    samples = list(task_named(task).read(data))  # before any weights: a typo should cost no download
-    head = _open(task, preset, stage, options)
-    stages = _chosen(head.task.stages(head.provenance["preset"]), stage)
-    _add_lora(head, stages)
-    rows, bad = prepare(head.model, samples)
-    for sample, reason in bad.items():
-        log.warning("left out: %s: %s", sample, reason)
-    with TemporaryDirectory() as scratch:
-        logs = [
-            run_stage(head.model, rows, one, Path(scratch) / one.name, seed=seed, max_steps=max_steps) for one in stages
-        ]
-    trained_on = {
-        "samples": len(rows),
-        "left_out": bad,
-        "truth_sha256": _truth_sha(samples),
-        "synthetic": all(sample.meta.get("synthetic") is True for sample in samples),
-    }
-    head.provenance["training"].append({"seed": seed, "data": trained_on, "stages": [one.to_json() for one in logs]})
-    # The shipped head is stored in 16 bits; weights of a preset of real size keep their own type.
-    head.save_pretrained(out, half=head.task.presets[head.provenance["preset"]].synthetic)
-    for one in logs:
-        log.info("stage %s: %d steps, %.0f s, loss %.3f", one.name, one.steps, one.seconds, one.losses[-1][1])
+    trackers.check(report_to)
+    known = task_named(task)
+    given = str(options["model"]) if options.get("model") else None
+    name = known.preset(preset or (open_checkpoint(Path(given)).about.preset if given else None)).name
+    stages = _chosen(known.stages(name), stage)
+    options["precision"] = _precision(options.get("precision", "auto"), stages)
+    weights, precision = options.get("weights", "pretrained"), options["precision"]
+    order = Order(task, name, data, stage, seed, max_steps, val, val_share, weights, given, precision)
+    samples, held = _samples(order, stages)  # before any weights: a typo should cost no download
+    options["device"] = processes.join(options.get("device", "auto"))
+    try:
+        progress = processes.by_first(lambda: Progress.open(out, _decisive(order, stages, samples, held)))
+        torch.manual_seed(seed)  # whatever a recipe draws, a resumed run has to draw again
+        head = open_head(task, preset=preset, **options)
+        _Run(order, stages, head, progress, report_to, FeatureCache(cache_folder(cache))).go(samples, held)
+    finally:
+        processes.leave()
     return out
 
 
-def _open(task: str, preset: str | None, stage: str | None, options: dict[str, Any]) -> Head[Any]:
-    """The head to train. Whole weights are trained in fp32: steps are lost between the steps of 16 bits."""
-    known = task_named(task)
-    name = preset or (open_checkpoint(Path(options["model"])).about.preset if options.get("model") else None)
-    stages = _chosen(known.stages(known.preset(name).name), stage)
-    if options.get("precision", "auto") == "auto" and any(set(one.roles) - {"lora"} for one in stages):
-        options = {**options, "precision": "fp32"}
-    return open_head(task, preset=preset, **options)
+class _Run:
+    """One run, from samples to the written head."""
+
+    def __init__(
+        self,
+        order: Order,
+        stages: Sequence[Stage],
+        head: Head[Any],
+        progress: Progress,
+        report_to: Sequence[str],
+        cache: FeatureCache,
+    ) -> None:
+        self.order, self.stages, self.head, self.progress, self.cache = order, stages, head, progress, cache
+        names = report_to if processes.first() else ()
+        self.trackers = trackers.Trackers(names, progress.out, progress.note("trackers"))
+
+    def go(self, samples: Sequence[Sample], held: Sequence[Sample]) -> None:
+        """Read, train, save."""
+        _add_lora(self.head, self.stages, self.order.seed)
+        rows, bad = prepare(self.head.model, [*samples, *held], self.stages, self.cache)
+        if processes.first():
+            found = (self.cache.read, self.cache.encoded, self.cache.folder)
+            log.info("features: %d read from the cache, %d encoded (%s)", *found)
+            for sample, reason in bad.items():
+                log.warning("left out: %s: %s", sample, reason)
+        names = {sample.id for sample in held}
+        learned = Rows([row for row in rows.items if row.prepared.sample.id not in names])
+        validated = Rows([row for row in rows.items if row.prepared.sample.id in names])
+        facts = {
+            "samples": len(learned),
+            "val_samples": len(validated),
+            "left_out": bad,
+            "truth_sha256": _truth_sha([*samples, *held]),
+            "synthetic": all(sample.meta.get("synthetic") is True for sample in samples),
+        }
+        try:
+            self.trackers.begin(f"vlmkit train {self.order.task}", self._about(facts))
+            if processes.first():
+                self.progress.note("trackers", self.trackers.ids)
+            logs = [
+                self._stage(number, one, learned, validated if held else None) for number, one in enumerate(self.stages)
+            ]
+            digest = processes.by_first(lambda: self._save(facts, logs))
+        except BaseException as error:
+            self.trackers.end(error)
+            raise
+        self.trackers.end(None, {"checkpoint": str(self.progress.out.resolve()), "checkpoint_sha256": digest})
+
+    def _stage(self, number: int, stage: Stage, rows: Rows, val: Rows | None) -> StageLog:
+        """Train one stage, or take over what an earlier process left of it."""
+        model, folder = self.head.model, self.progress.stage(number, stage.name)
+        before = resume.finished(folder)
+        if before is not None:
+            told, weights = before
+            model.train_roles(stage.roles)
+            restore(model, stage, weights)
+            log.info("stage %s: was done already", stage.name)
+            return StageLog(**told)
+        last = resume.last_checkpoint(folder) if processes.first() else None
+        step = int(last.name.rpartition("-")[2]) if last else 0
+        if last:
+            log.info("stage %s: goes on after step %d", stage.name, step)
+        facts = {item.name: getattr(stage, item.name) for item in fields(stage) if item.repr}
+        counts = {role: sum(p.numel() for p in model.roles[role].values()) for role in stage.roles}
+        self.trackers.stage(stage.name, {**facts, "trained": counts}, step)
+        if processes.first():
+            self.progress.note("trackers", self.trackers.ids)
+        seed, most = self.order.seed, self.order.max_steps
+        done = run_stage(model, rows, stage, folder, seed=seed, max_steps=most, val=val, report=self.trackers.log)
+        processes.by_first(lambda: resume.finish(folder, done.to_json(), trained(model, stage)))
+        if processes.first():
+            kept = f", weights of step {done.kept_step} kept (lowest validation loss)" if done.validation else ""
+            said = (stage.name, done.steps, done.seconds, done.losses[-1][1], kept)
+            log.info("stage %s: %d steps, %.0f s, loss %.3f%s", *said)
+        return done
+
+    def _save(self, facts: dict[str, Any], logs: Sequence[StageLog]) -> str:
+        """Write the head; returns the SHA-256 of its manifest."""
+        head, order = self.head, self.order
+        if head.model.backbone is not None:
+            head.model.backbone.own({role for stage in self.stages for role in stage.roles})
+        run = {"seed": order.seed, "data": facts, "stages": [one.to_json() for one in logs]}
+        head.provenance["training"].append(run | ({"trackers": self.trackers.ids} if self.trackers.ids else {}))
+        # The shipped head is stored in 16 bits; weights of a preset of real size keep their own type.
+        head.save_pretrained(self.progress.head(), half=head.task.presets[order.preset].synthetic)
+        self.progress.publish()
+        return hashlib.sha256((self.progress.out / MANIFEST).read_bytes()).hexdigest()
+
+    def _about(self, facts: dict[str, Any]) -> dict[str, Any]:
+        chosen = {item.name: getattr(self.order, item.name) for item in fields(self.order)}
+        total = {role: sum(p.numel() for p in found.values()) for role, found in self.head.model.roles.items()}
+        parameters = {role: n for role, n in total.items() if n}
+        told = {**facts, "left_out": len(facts["left_out"])}
+        return {**chosen, "samples": told, "parameters": parameters, "processes": processes.count()}
+
+
+def _samples(order: Order, stages: Sequence[Stage]) -> tuple[list[Sample], list[Sample]]:
+    """What is learned from, and what is validated on, where a stage validates."""
+    known = task_named(order.task)
+    samples = list(known.read(order.data))
+    held: list[Sample] = []
+    if any(stage.evals for stage in stages):
+        if order.val is not None:
+            held = list(known.read(order.val))
+        else:
+            samples, held = hold_out(samples, order.val_share)
+    elif order.val is not None:
+        raise VlmkitError("val was given (--val), and no stage of this preset validates; leave it out")
+    if twice := {sample.id for sample in samples} & {sample.id for sample in held}:
+        raise DataError(f"{len(twice)} samples are in data and in val, the first is {min(twice)!r}")
+    blind = [sample.id for sample in (*samples, *held) if sample.truth is None]
+    if blind and any(stage.objective == "sft" for stage in stages):
+        raise DataError(f"{len(blind)} samples have no truth to learn from, the first is {blind[0]!r}")
+    if not samples:
+        raise DataError(f"{order.data}: no samples in it")
+    return samples, held
+
+
+def _decisive(
+    order: Order, stages: Sequence[Stage], samples: Sequence[Sample], held: Sequence[Sample]
+) -> dict[str, Any]:
+    """What has to be the same for a run to go on."""
+    chosen = {item.name: getattr(order, item.name) for item in fields(order)}
+    plan = [{item.name: getattr(stage, item.name) for item in fields(stage) if item.repr} for stage in stages]
+    return {**chosen, "truth_sha256": _truth_sha([*samples, *held]), "stages": plan}
+
+
+def _precision(asked: str, stages: Sequence[Stage]) -> str:
+    """Whole weights are trained in fp32: steps are lost between the steps of 16 bits."""
+    return "fp32" if asked == "auto" and any(set(stage.roles) - {"lora"} for stage in stages) else asked
 
 
 def _chosen(stages: Sequence[Stage], wanted: str | None) -> Sequence[Stage]:
@@ -84,12 +227,13 @@ def _chosen(stages: Sequence[Stage], wanted: str | None) -> Sequence[Stage]:
     return found
 
 
-def _add_lora(head: Head[Any], stages: Sequence[Stage]) -> None:
+def _add_lora(head: Head[Any], stages: Sequence[Stage], seed: int) -> None:
     spec = next((stage.lora for stage in stages if stage.lora is not None), None)
     if spec is None or head.model.roles["lora"]:
         return
     if head.model.backbone is None:
         raise VlmkitError("this model takes no LoRA adapter")
+    torch.manual_seed(seed)
     matched = head.model.backbone.add_lora(**spec)
     log.info("LoRA reaches %d modules, the first is %s", len(matched), matched[0])
 

@@ -7,10 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from vlmkit.protocols import Role
-from vlmkit.types import Sample
+from vlmkit.types import Modality, Sample
+
+Objective = Literal["probe", "attributes", "align", "sft"]
 
 LabelAt = Callable[[Sample, float], str | None]
 """`(sample, seconds from the clip's start) -> ` the class of that moment, or None where the truth does not say."""
+
+Labels = Callable[[Sample], Mapping[Modality, Mapping[str, str]]]
+"""`sample -> {modality: {field: class}}`: what can be learned from each modality alone."""
+
+Group = Callable[[Sample], str | None]
+"""`sample -> ` what it shows, where several samples show the same; None for one that stands alone."""
 
 
 @dataclass(frozen=True)
@@ -18,22 +26,30 @@ class Stage:
     """One run of the optimiser.
 
     Attributes:
-        objective: "sft" learns to write the true answer; "probe" learns the class of each time step through a
-            throw-away linear layer, which gets a vision tower going that starts from random weights.
+        objective: "sft" learns to write the true answer; "align" brings the modalities of a sample together in the
+            projector's shared space; "attributes" learns labelled fields from each modality alone, and "probe" the
+            class of each time step, both through linear layers that are thrown away: they get encoders going that
+            start from random weights.
         roles: what learns; everything else is frozen and in eval mode. A frozen encoder runs once, its rows are kept.
         rates: peak learning rate a role; cosine decay to zero after the warm-up.
-        steps: optimiser steps; `batch_size` samples at once, `accumulate` times before each step.
+        steps: optimiser steps; `batch_size` samples at once, `accumulate` times before each step. Several processes
+            share the batch.
         checkpointing: compute activations again instead of keeping them: less memory, a third more arithmetic.
         warmup: share of the steps.
+        evals: validations during the stage, evenly spread, the last at its end; the weights with the lowest
+            validation loss are kept. 0: no validation, the last weights are kept.
+        patience: stop after so many validations without a lower loss.
         sigma: whole numbers in an answer are compared with a Gaussian of this width around the true number, in
             numbers; None compares with the true number alone.
         last_number: the largest number that an answer holds; used with `sigma`.
+        max_tokens: most positions of a prompt with its answer in an "sft" stage; the end of longer answers is cut.
         lora: arguments of `LoraSpec` for fresh adapters, where a stage trains the role "lora".
-        label_at: the truth of a "probe" stage.
+        label_at: the truth of a "probe" stage. labels: the truth of an "attributes" stage.
+        group: samples of one group count as pairs of each other in an "align" stage.
     """
 
     name: str
-    objective: Literal["probe", "sft"]
+    objective: Objective
     roles: tuple[Role, ...]
     rates: Mapping[Role, float]
     steps: int
@@ -42,7 +58,12 @@ class Stage:
     checkpointing: bool = False
     warmup: float = 0.05
     weight_decay: float = 0.01
+    evals: int = 0
+    patience: int | None = None
     sigma: float | None = None
     last_number: int = 0
+    max_tokens: int | None = None
     lora: Mapping[str, Any] | None = None
     label_at: LabelAt | None = field(default=None, repr=False)
+    labels: Labels | None = field(default=None, repr=False)
+    group: Group | None = field(default=None, repr=False)
