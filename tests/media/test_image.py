@@ -7,6 +7,7 @@ import os
 import random
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ import pytest
 
 from tests.media.films import film
 from vlmkit.errors import MediaError, MediaReason
-from vlmkit.media import ImageSpec, Picture, open_image
-from vlmkit.types import Image
+from vlmkit.media import ImageSpec, Picture, VideoSpec, open_image, open_video
+from vlmkit.types import Clip, Image
 
 SPEC = ImageSpec(min_pixels=28 * 28, max_pixels=56 * 84)
 SAME = {"JPEG": 3, "WEBP": 4}  # levels that a lossy format may be off
@@ -105,8 +106,10 @@ def test_palette_grey_and_cmyk() -> None:
     grey = opened(encoded(RGB.convert("L"), "PNG")).image
     assert (grey[..., 0] == grey[..., 1]).all()
     assert opened(encoded(RGB.convert("1"), "PNG")).image.shape == (56, 84, 3)
-    cmyk = opened(encoded(RGB.convert("CMYK"), "TIFF")).image.astype(int)
-    assert np.abs(cmyk - picture()).max() <= 1
+    for kind, options in (("TIFF", {}), ("JPEG", {"quality": 95, "subsampling": 0})):  # a CMYK JPEG is stored inverted
+        cmyk = opened(encoded(RGB.convert("CMYK"), kind, **options))
+        assert np.abs(cmyk.image.astype(int) - picture()).max() <= 4
+        assert codes(cmyk) == []
 
 
 def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
@@ -115,6 +118,37 @@ def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
         shown = opened(encoded(PIL.Image.fromarray(words), kind))
         assert codes(shown) == ["depth_reduced"]
         assert np.abs(shown.image[..., 0].astype(float) - words / 257).max() <= 0.51
+
+
+def test_colours_of_sixteen_bits_are_said_too() -> None:
+    shown = opened(png(2, 16, (picture().astype(np.uint16) * 257).astype(">u2").tobytes()))
+    assert codes(shown) == ["depth_reduced"]
+    np.testing.assert_array_equal(shown.image, picture())
+
+
+def png(colours: int, bits: int, rows: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG of 84 x 56 pixels of any depth: Pillow writes colours of 8 bits only."""
+    height, step = 56, len(rows) // 56
+    filtered = b"".join(b"\0" + rows[y * step : (y + 1) * step] for y in range(height))
+    head = struct.pack(">IIBBBBB", 84, height, bits, colours, 0, 0, 0)
+    parts = [(b"IHDR", head), *chunks, (b"IDAT", zlib.compress(filtered)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    )
+
+
+@pytest.mark.parametrize("size_px", [(1, 1), (31, 17), (200, 1), (223, 224), (300, 300)])
+def test_a_picture_within_the_range_keeps_its_own_size(size_px: tuple[int, int]) -> None:
+    """What encoders ask for that scale and crop by a rule of their own."""
+    width_px, height_px = size_px
+    pixels = np.random.default_rng(0).integers(0, 255, (height_px, width_px, 3), np.uint8)
+    own = {"min_pixels": 1, "max_pixels": 300 * 300, "multiple_px": 1}
+    np.testing.assert_array_equal(open_image(Image(pixels), ImageSpec(**own)).image, pixels)
+    np.testing.assert_array_equal(open_video(Clip(pixels[None], fps=1), VideoSpec(**own)).images[0], pixels)
+    smaller = open_image(
+        Image(pixels.repeat(4, 0).repeat(4, 1)), ImageSpec(min_pixels=1, max_pixels=100, multiple_px=1)
+    )
+    assert smaller.image.shape[0] * smaller.image.shape[1] <= 100
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
@@ -158,6 +192,7 @@ def bomb() -> bytes:
 
 JPEG = encoded(PIL.Image.fromarray(np.random.default_rng(0).integers(0, 255, (56, 84, 3), np.uint8)), "JPEG")
 PNG = encoded(PIL.Image.fromarray(np.random.default_rng(0).integers(0, 255, (56, 84, 3), np.uint8)))
+ZEROS = zlib.compress(bytes(1 << 25))
 CONTENTS: dict[str, tuple[bytes, MediaReason]] = {
     "empty": (b"", "empty"),
     "text": (b"no picture", "not_media"),
@@ -173,11 +208,30 @@ CONTENTS: dict[str, tuple[bytes, MediaReason]] = {
     "damaged png": (PNG[:200] + bytes(400) + PNG[600:], "corrupt"),
     "tiff without a width": (encoded(RGB, "TIFF").replace(b"\x00\x01\x04\x00", b"\xfe\x00\x04\x00", 1), "corrupt"),
     "a bomb": (bomb(), "too_large"),
+    "a bomb in a side note": (
+        png(0, 8, bytes(84 * 56), (b"zTXt", b"x\0\0" + zlib.compress(bytes(1 << 25)))),
+        "corrupt",
+    ),
     "too many pixels": (encoded(PIL.Image.new("1", (10_000, 9_000))), "too_large"),
     "too thin": (encoded(PIL.Image.new("L", (2010, 10))), "too_large"),
     "fractions": (encoded(PIL.Image.new("F", (40, 40)), "TIFF"), "not_media"),
     "32 bits": (encoded(PIL.Image.new("I", (40, 40), 1 << 20), "TIFF"), "not_media"),
 }
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"])
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of broken side notes
+def test_damage_gives_a_picture_or_a_reason_and_nothing_else(kind: str) -> None:
+    whole = encoded(RGB, kind)
+    for seed in range(60):
+        draw = random.Random(seed)
+        content = bytearray(whole)
+        for _ in range(1 + seed % 5):
+            content[draw.randrange(len(content))] = draw.randrange(256)
+        try:
+            assert opened(bytes(content)).image.dtype == np.uint8
+        except MediaError as error:
+            assert error.reason in ("corrupt", "truncated", "not_media", "too_large")
 
 
 @pytest.mark.parametrize("name", CONTENTS)

@@ -94,6 +94,8 @@ def _decoded(source: str | Path | bytes, name: str, kind: Kind, spec: ImageSpec,
         fitted_size(name, size_px, spec)  # refused before a byte of it is decompressed
         if n_frames > 1:
             notes.append(Problem("first_frame", f"it holds {n_frames} pictures; the first was taken", "image"))
+        if not picture.mode.startswith("I") and any(";16" in str(tile[3]) for tile in picture.tile):
+            notes.append(_depth_reduced())  # colours of 16 bits: Pillow reads 8 of them
         try:
             picture.load()
         except Exception as error:  # as above; its text is read here and never shown
@@ -153,6 +155,10 @@ def _from_words(picture: Pillow, name: str, notes: list[Problem]) -> Pillow:
     words = np.array(picture).astype(np.int64)
     if words.min() < 0 or words.max() > _WORD:
         raise MediaError(name, "not_media", "its pixels have 32 bits and no known range; save it with 8 or 16")
-    notes.append(Problem("depth_reduced", "its 16 bits a pixel were reduced to 8", "image"))
+    notes.append(_depth_reduced())
     # Rounded: `convert` would clip everything above 255 to white.
     return pillow.fromarray(((words + _BYTE_TO_WORD // 2) // _BYTE_TO_WORD).astype(np.uint8)).convert("RGB")
+
+
+def _depth_reduced() -> Problem:
+    return Problem("depth_reduced", "its 16 bits a channel were reduced to 8", "image")
