@@ -78,7 +78,7 @@ def write_film(
         container.mux(stream.encode())
         if voice is not None and track is not None:
             sound = av.AudioFrame.from_ndarray(track[None], format="fltp", layout="mono")
-            sound.sample_rate = rate_hz
+            sound.sample_rate, sound.pts = rate_hz, 0
             container.mux(voice.encode(sound))
             container.mux(voice.encode())
 
