@@ -52,27 +52,47 @@ def inside(time_s: float, n: int, rate_hz: int, start_s: float, end_s: float) ->
     return slice(min(max(first, 0), n), min(max(last, 0), n))
 
 
+class Pace:
+    """Where blocks lie in time, by the number of samples: what containers say is rounded, and checked against it."""
+
+    def __init__(self) -> None:
+        self._time_s = 0.0
+        self._n = self._rate_hz = 0
+
+    def place(self, block: Block) -> tuple[float, bool]:
+        """When the block's first sample is heard, and whether a new run begins with it: after a gap, at a new rate.
+
+        Times that jump back would put two sounds at one moment: the sound goes on where it was.
+        """
+        n, end_s = block.samples.shape[1], self._end_s
+        time_s = end_s if block.time_s is None else block.time_s
+        if block.rate_hz == self._rate_hz and time_s <= end_s + _JITTER_S:
+            self._n += n
+            return end_s, False
+        self._time_s = max(time_s, end_s) if self._rate_hz else time_s
+        self._rate_hz, self._n = block.rate_hz, n
+        return self._time_s, True
+
+    @property
+    def _end_s(self) -> float:
+        return self._time_s + (self._n / self._rate_hz if self._rate_hz else 0.0)
+
+
 class Mono:
-    """Blocks in, pieces out. A gap in the times, or another rate, starts a run of its own with its own time."""
+    """Blocks in, pieces out; see `Pace` for their times."""
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
+        self._pace = Pace()
         self._run: _Run | None = None
 
     def push(self, block: Block) -> Iterator[Piece]:
         """What can be said after one more block."""
-        run = self._run
-        time_s = block.time_s
-        if run is not None and (
-            run.from_hz != block.rate_hz or (time_s is not None and time_s > run.end_s + _JITTER_S)
-        ):
-            yield from run.end()
-            # Times that jump back would put two sounds at one moment: the sound goes on where it was.
-            time_s = run.end_s if time_s is None else max(time_s, run.end_s)
-            run = None
-        if run is None:
-            run = self._run = _Run(time_s or 0.0, block.rate_hz, self._rate_hz)
-        yield from run.push(mix(block.samples, block.speakers))
+        time_s, new = self._pace.place(block)
+        if new or self._run is None:
+            yield from self.end()
+            self._run = _Run(time_s, block.rate_hz, self._rate_hz)
+        yield from self._run.push(mix(block.samples, block.speakers))
 
     def end(self) -> Iterator[Piece]:
         """What the resampler still holds."""
@@ -86,30 +106,22 @@ class _Run:
     def __init__(self, time_s: float, from_hz: int, to_hz: int) -> None:
         from av import AudioResampler
 
-        self.from_hz = from_hz
-        self._to_hz = to_hz
         self._time_s = time_s
-        self._n_in = self._n_out = 0
+        self._from_hz, self._to_hz = from_hz, to_hz
+        self._n_out = 0
         self._resampler = AudioResampler(format="fltp", layout="mono", rate=to_hz)
-
-    @property
-    def end_s(self) -> float:
-        """When the sample after its last one would be heard."""
-        return self._time_s + self._n_in / self.from_hz
 
     def push(self, samples: NDArray[np.float32]) -> Iterator[Piece]:
         """`samples` `[n]` of the source's rate."""
         from av import AudioFrame
 
-        self._n_in += len(samples)
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="fltp", layout="mono")
-        frame.sample_rate = self.from_hz
+        frame.sample_rate = self._from_hz
         yield from self._pieces(frame)
 
     def end(self) -> Iterator[Piece]:
         """The last of it."""
-        if self._n_in:
-            yield from self._pieces(None)
+        yield from self._pieces(None)
 
     def _pieces(self, frame: AudioFrame | None) -> Iterator[Piece]:
         for made in self._resampler.resample(frame):
