@@ -73,7 +73,8 @@ class Aligned:
         self.n_tokens = n_tokens
         self._kinds: list[Modality] = [modality for modality in sorted(in_dims) if modality != "text"]
         self.aligner = Aligner(in_dims, dim)
-        self.module = _Tokens(dim, hidden, out_dim, n_tokens, len(self._kinds), dropout)
+        self._tokens = _Tokens(dim, hidden, out_dim, n_tokens, len(self._kinds), dropout)
+        self.module: nn.Module = self._tokens
 
     @property
     def logit_scale(self) -> nn.Parameter:
@@ -102,7 +103,7 @@ class Aligned:
         return {m: self._project(m, features[m]) for m in self._kinds if m in features}
 
     def _project(self, modality: Modality, rows: Features) -> Tokens:
-        module = self.module
+        module = self._tokens
         n, device = len(rows.values), rows.values.device
         tokens = module.mlp(self.aligner(modality, rows.values)).view(n, self.n_tokens, self.out_dim)
         tokens = tokens + module.kind(torch.tensor(self._kinds.index(modality), device=device))

@@ -80,15 +80,17 @@ def group(sample: Sample) -> str | None:
 def labels(sample: Sample) -> dict[Modality, dict[str, str]]:
     """The markers that each medium of a sample shows, for an `attributes` stage; none that was not observed.
 
-    Pictures and films show ears, tail and posture; sounds, and the sound tracks of films, the vocalization.
+    Pictures and films show ears, tail and posture; sounds, and the sound tracks of films, the vocalization. What a text
+    tells is known where the text stands alone.
     """
     if not isinstance(sample.truth, CatReport):
         return {}
     known = {name: str(value) for name, value in sample.truth.fields.items() if value != NOT_OBSERVED}
     seen = {name: known[name] for name in _SEEN if name in known}
     heard = {name: known[name] for name in ("vocalization",) if name in known}
-    told: dict[Modality, dict[str, str]] = {"image": seen, "video": seen, "audio": heard}
+    told: dict[Modality, dict[str, str]] = {"image": seen, "video": seen, "audio": heard, "text": known}
     brought = set(sample.media) | ({"audio"} if "video" in sample.media else set())
+    brought |= set() if sample.media else {"text"}
     return {modality: found for modality, found in told.items() if found and modality in brought}
 
 
