@@ -133,6 +133,7 @@ def _corpus() -> list[str]:
             wording.advice(meaning.affective_state, meaning.risk_rating),
         ]
     fields = [f'"{field}":"{value}",' for field, values in VOCABULARY.items() for value in values]
-    frame = '{"diagnostic":{"physical_markers":{}},"classification":{}},"behavioral_summary":"","human_actionable_insight":'
+    frame = '{"diagnostic":{"physical_markers":{}},"classification":{}},'
+    frame += '"behavioral_summary":"","human_actionable_insight":""'
     # What stands in every prompt and reply comes first: its words become one token each.
     return [*notes, *_EVERYWHERE * [*fields, frame, SYSTEM, QUESTION, "system\n", "user\n", "assistant\n"]]
