@@ -52,15 +52,23 @@ class Scoring(Generic[T]):
 
     Attributes:
         row: `(truth, answer or None) -> {metric: number or None}`; None keeps the sample out of that denominator.
-        combine: metrics computed from the means of the others (a weighted score, say).
+        combine: metrics computed from the means of the others (a weighted score, say), and of `counts`.
         baselines: `(truths to learn from, ids to answer for, seed) -> {name: one answer an id}`.
         label: the class of an answer, for per-class tables and label entropy.
+        counts: `(truth, answer or None) -> {name: number}`, 0 where left out; what `combine` needs beside `row` and
+            nobody reads, such as the hits behind an F1 (evaluate/f1.py): means have the ratio of their sums.
+        checks: `(sample, answer or None) -> {metric: number or None}`; what every legal answer fulfils, so that no
+            baseline is compared in it: that it is there, that it leaves blank what the sample cannot show.
+        forced: `(sample, answer) -> answer` with what the sample forces on any; baselines are given it too.
     """
 
     row: Callable[[T, T | None], Mapping[str, float | None]]
     combine: Callable[[Mapping[str, float]], Mapping[str, float]]
     baselines: Callable[[Sequence[T], Sequence[str], int], Mapping[str, Sequence[T]]]
     label: Callable[[T], str]
+    counts: Callable[[T, T | None], Mapping[str, float]] | None = None
+    checks: Callable[[Sample, T | None], Mapping[str, float | None]] | None = None
+    forced: Callable[[Sample, T], T] | None = None
 
 
 @dataclass(frozen=True)

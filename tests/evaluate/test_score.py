@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -118,6 +119,28 @@ def test_baselines_go_through_the_same_rows() -> None:
     assert report.baselines["constant"]["accuracy"] == pytest.approx(0.25)
     majority = report.baselines["majority"]
     assert majority["score"] == pytest.approx(0.5 * majority["accuracy"] + 0.5 * majority["near"])
+
+
+def test_counts_checks_and_what_is_forced() -> None:
+    """Counts reach `combine` and no table; checks see the sample and no baseline; baselines obey what is forced."""
+    scoring = replace(
+        TASK.scoring,
+        combine=lambda means: {"exact": means.get("hit", 0.0) / (means.get("hit", 0.0) + means.get("miss", 0.0))},
+        counts=lambda truth, answer: {"hit" if answer == truth else "miss": 1.0},
+        checks=lambda sample, answer: {"short": None if sample.text is None else float(answer is not None)},
+        forced=lambda sample, answer: Colour("red", answer.frame) if sample.text else answer,
+    )
+    samples = [replace(sample, text="red" if i < 10 else None) for i, sample in enumerate(make(40))]
+    report = evaluate(replace(TASK, scoring=scoring), samples, right(samples)[4:])
+    assert report.metrics == {"accuracy": 0.9, "near": 0.9, "short": 0.6, "exact": 0.9}
+    assert report.denominators == {"accuracy": 40, "near": 40, "short": 10}
+    assert report.intervals["exact"][0] < 0.9 < report.intervals["exact"][1]
+    majority = report.baselines["majority"]  # blue, where it is not forced to be red
+    assert list(majority) == ["accuracy", "near", "exact"]
+    blue = sum(sample.truth == Colour("blue", sample.truth.frame) for sample in samples[10:] if sample.truth)
+    red = sum(sample.truth == Colour("red", sample.truth.frame) for sample in samples[:10] if sample.truth)
+    assert majority["accuracy"] == pytest.approx((blue + red) / 40)
+    assert not any("short" in warning for warning in report.warnings)
 
 
 def test_few_samples_are_warned_about() -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Combine = Callable[[Mapping[str, float]], Mapping[str, float]]
 Rows = Sequence[Mapping[str, float | None]]
+Counts = Sequence[Mapping[str, float]]
 
 LEVEL = 0.95
 _CELLS = 4_000_000  # weights held at once: about 100 MB with what they are counted from, whatever the number of samples
@@ -18,18 +19,23 @@ class Table:
     """Per-sample figures as one matrix; NaN keeps a sample out of that metric's denominator.
 
     Shapes: `n` samples, `k` metrics, `r` resamples.
+
+    Args:
+        counts: figures that `combine` is given too, and that are no metrics themselves; one that a sample lacks is 0.
     """
 
-    def __init__(self, rows: Rows, combine: Combine) -> None:
+    def __init__(self, rows: Rows, combine: Combine, counts: Counts = ()) -> None:
         self.names = tuple(dict.fromkeys(name for row in rows for name in row))
+        self._counted = tuple(dict.fromkeys(name for row in counts for name in row))
         cells = [[_number(row.get(name)) for name in self.names] for row in rows]
-        self._values: NDArray[np.float64] = np.array(cells, dtype=np.float64).reshape(len(rows), len(self.names))
+        beside = [[float(row.get(name, 0.0)) for name in self._counted] for row in counts or [{}] * len(rows)]
+        self._values: NDArray[np.float64] = np.hstack([_matrix(cells, self.names), _matrix(beside, self._counted)])
         self._combine = combine
 
     @property
     def denominators(self) -> dict[str, int]:
         """Samples that count, a metric."""
-        counts = (~np.isnan(self._values)).sum(axis=0)
+        counts = (~np.isnan(self._values[:, : len(self.names)])).sum(axis=0)
         return {name: int(count) for name, count in zip(self.names, counts, strict=True)}
 
     def means(self) -> dict[str, float]:
@@ -63,14 +69,19 @@ class Table:
         return means
 
     def _combined(self, row: NDArray[np.float64]) -> dict[str, float]:
-        means = {name: float(value) for name, value in zip(self.names, row, strict=True)}
-        return means | {name: float(value) for name, value in self._combine(means).items()}
+        means = {name: float(value) for name, value in zip((*self.names, *self._counted), row, strict=True)}
+        found = {name: means[name] for name in self.names}
+        return found | {name: float(value) for name, value in self._combine(means).items()}
 
 
 def _weights(generator: np.random.Generator, r: int, n: int) -> NDArray[np.float64]:
     """How often each of `n` samples is drawn in each of `r` resamples; one count over all, each in its own range."""
     drawn = generator.integers(n, size=(r, n)) + n * np.arange(r)[:, None]
     return np.bincount(drawn.ravel(), minlength=r * n).reshape(r, n).astype(np.float64)
+
+
+def _matrix(cells: Sequence[Sequence[float]], names: Sequence[str]) -> NDArray[np.float64]:
+    return np.array(cells, dtype=np.float64).reshape(len(cells), len(names))
 
 
 def _number(value: float | None) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from vlmkit.errors import DataError
-from vlmkit.evaluate.bootstrap import Table
+from vlmkit.evaluate.bootstrap import Rows, Table
 from vlmkit.evaluate.labels import entropy_bits, label_rows
 from vlmkit.evaluate.report import Outcome, Report
 from vlmkit.task import Scoring, Task
@@ -54,8 +54,10 @@ def evaluate(
     if not known:
         raise DataError(f"{data or task.name}: {len(by_id)} samples and no truth to compare with")
     _refuse_strangers(list(answers), list(by_id))
-    outcomes, wrong = _outcomes(task.scoring, known, answers)
-    table = Table([outcome.metrics for outcome in outcomes], task.scoring.combine)
+    scored = [by_id[key] for key in known]
+    values = [answers[key].value if key in answers else None for key in known]
+    outcomes, wrong = _outcomes(task.scoring, scored, answers)
+    table = _table(task.scoring, [outcome.metrics for outcome in outcomes], list(known.values()), values)
     labels = [outcome.truth for outcome in outcomes]
     missing = tuple(key for key in known if key not in answers)
     failures = Counter(code for outcome in outcomes for code in outcome.problems)
@@ -64,7 +66,7 @@ def evaluate(
         n=len(known),
         metrics=table.means(),
         intervals=table.intervals(seed=seed, resamples=resamples),
-        baselines=_baselines(task.scoring, known, seed),
+        baselines=_baselines(task.scoring, scored, seed),
         model=model,
         data=data,
         denominators=table.denominators,
@@ -98,31 +100,39 @@ def _refuse_strangers(answers: Sequence[str], samples: Sequence[str]) -> None:
 
 
 def _outcomes(
-    scoring: Scoring[T], truths: Mapping[str, T], answers: Mapping[str, Prediction[T]]
+    scoring: Scoring[T], samples: Sequence[Sample], answers: Mapping[str, Prediction[T]]
 ) -> tuple[list[Outcome], list[Outcome]]:
     """All outcomes, and those without an answer or with a figure below half of a perfect answer's."""
     outcomes, wrong = [], []
-    for key, truth in truths.items():
-        answer = answers.get(key)
+    for sample in samples:
+        answer, truth = answers.get(sample.id), cast(T, sample.truth)
         value = answer.value if answer else None
         label = None if value is None else scoring.label(value)
         problems = tuple(problem.code for problem in answer.problems) if answer else ("missing",)
-        outcome = Outcome(key, scoring.label(truth), label, problems, scoring.row(truth, value))
+        metrics = {**scoring.row(truth, value), **(scoring.checks(sample, value) if scoring.checks else {})}
+        outcome = Outcome(sample.id, scoring.label(truth), label, problems, metrics)
         outcomes.append(outcome)
-        if value is None or _far(outcome.metrics, scoring.row(truth, truth)):
+        if value is None or _far(metrics, scoring.row(truth, truth)):
             wrong.append(outcome)
     return outcomes, wrong
+
+
+def _table(scoring: Scoring[T], rows: Rows, truths: Sequence[T], values: Sequence[T | None]) -> Table:
+    pairs = zip(truths, values, strict=True)
+    return Table(rows, scoring.combine, [scoring.counts(*pair) for pair in pairs] if scoring.counts else ())
 
 
 def _far(found: Mapping[str, float | None], best: Mapping[str, float | None]) -> bool:
     return any((found.get(name) or 0.0) < value / 2 for name, value in best.items() if value is not None)
 
 
-def _baselines(scoring: Scoring[T], truths: Mapping[str, T], seed: int) -> dict[str, dict[str, float]]:
-    found = {}
-    for name, answers in scoring.baselines(list(truths.values()), list(truths), seed).items():
-        rows = [scoring.row(truth, answer) for truth, answer in zip(truths.values(), answers, strict=True)]
-        found[name] = Table(rows, scoring.combine).means()
+def _baselines(scoring: Scoring[T], samples: Sequence[Sample], seed: int) -> dict[str, dict[str, float]]:
+    truths, found = [cast(T, sample.truth) for sample in samples], {}
+    for name, drawn in scoring.baselines(truths, [sample.id for sample in samples], seed).items():
+        pairs = zip(samples, drawn, strict=True)
+        answers = [scoring.forced(*pair) if scoring.forced else pair[1] for pair in pairs]
+        rows = [scoring.row(truth, answer) for truth, answer in zip(truths, answers, strict=True)]
+        found[name] = _table(scoring, rows, truths, answers).means()
     return found
 
 

@@ -172,9 +172,13 @@ def _without(markers: tuple[str, ...]) -> type[CatReport]:
 
 def masked(report: CatReport, used: Collection[Modality]) -> CatReport:
     """The report with `not_observed` for every marker that these modalities cannot show."""
-    blank = dict.fromkeys(absent_markers(used), NOT_OBSERVED)
-    markers = report.diagnostic.physical_markers.model_copy(update=blank)
-    return report.model_copy(update={"diagnostic": report.diagnostic.model_copy(update={"physical_markers": markers})})
+    return blanked(report, absent_markers(used))
+
+
+def blanked(report: CatReport, markers: Iterable[str]) -> CatReport:
+    """The report with `not_observed` for these markers."""
+    left = report.diagnostic.physical_markers.model_copy(update=dict.fromkeys(markers, NOT_OBSERVED))
+    return report.model_copy(update={"diagnostic": report.diagnostic.model_copy(update={"physical_markers": left})})
 
 
 def parse_report(fields: Any, where: str) -> CatReport:
