@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def test_the_torch_free_half_loads_without_torch() -> None:
+    modules = "schema envelope rows original data synth metrics plugin"
+    code = (
+        "import importlib, sys\n"
+        f"for name in {modules.split()!r}: importlib.import_module('vlmkit_plugins.purrsight.' + name)\n"
+        "heavy = {'torch', 'transformers', 'peft', 'timm'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
