@@ -159,4 +159,4 @@ def _stem(media: Mapping[Modality, Media]) -> str:
     for medium in media.values():
         if isinstance(medium.source, str | Path):
             return Path(medium.source).stem
-    return "sample"
+    return "sample" if media else "text"  # as the command line calls it

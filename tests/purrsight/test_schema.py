@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import combinations, product
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import ValidationError
@@ -184,9 +185,10 @@ def test_the_envelope_says_what_was_really_seen(
 def test_the_id_is_added_where_the_file_does_not_tell_it() -> None:
     assert "sample_id" not in to_json(prediction(image="data/cat.png"))
     assert to_json(prediction(image="data/other.png"))["sample_id"] == "cat"
-    said = Prediction("sample", report(), used=("text",), provenance={"inputs": {"text": "it purrs"}})
-    assert "sample_id" not in to_json(said)
-    assert from_json(to_json(said)) == ("sample", report())
+    for key, seen, given in (("text", "text", "it purrs"), ("sample", "image", None)):
+        said = replace(prediction((cast(Modality, seen),), **{seen: given}), sample_id=key)
+        assert "sample_id" not in to_json(said)
+        assert from_json(to_json(said)) == (key, report())
 
 
 def test_without_a_value_no_marker_is_invented() -> None:

@@ -16,7 +16,6 @@ METADATA = {"model_version": "2.0", "phase": "phase2", "schema_version": "V3"}
 INPUT_TYPES: tuple[Modality, ...] = ("video", "image", "audio", "text")
 """Which one names a sample that brings several: the first of these that was really seen."""
 
-_UNNAMED = "sample"  # the id of a sample that no file names, as vlmkit.Head gives it
 _KEYS = ("timestamp", "input_type", "model_checkpoint", "generated_text", "metadata", "analysis")
 _MORE = ("input_file", "input_text", "sample_id", "problems")
 
@@ -26,9 +25,11 @@ def to_json(prediction: Prediction[CatReport]) -> dict[str, Any]:
 
     `input_type` is what was really seen (`INPUT_TYPES`); `input_file` the file that it came from, which for a sound may
     be a film; a text stands in `input_text` instead. `generated_text` is the reply as written. What a prediction does
-    not know (one read from a file has no time and no model) is null. `sample_id` is added where the id is not the name
-    of the input file without its ending. Confidence by field stands in the record (`--format record`), under keys
-    such as `diagnostic.physical_markers.ears`; what the absence of a modality forced has none.
+    not know (one read from a file has no time and no model) is null. `sample_id` is added where the id is not the one
+    that vlmkit gives by itself: the input file's name without its ending, `text` for words alone.
+
+    Confidence by field stands in the record (`--format record`), under keys such as
+    `diagnostic.physical_markers.ears`; what the absence of a modality forced has none.
     """
     inputs: Mapping[str, Any] = prediction.provenance.get("inputs", {})
     kind = _input_type(prediction.used or [name for name in INPUT_TYPES if name in inputs])
@@ -46,7 +47,7 @@ def to_json(prediction: Prediction[CatReport]) -> dict[str, Any]:
     }
     if prediction.value is None:
         envelope["problems"] = [asdict(problem) for problem in prediction.problems]
-    if prediction.sample_id != _id_of(source.get("input_file")):
+    if prediction.sample_id != _id_of(envelope):
         envelope["sample_id"] = prediction.sample_id
     return envelope
 
@@ -54,8 +55,8 @@ def to_json(prediction: Prediction[CatReport]) -> dict[str, Any]:
 def from_json(record: Any) -> tuple[str, CatReport]:
     """An envelope back to (sample id, report). Raises `DataError` naming the field that is wrong.
 
-    The id is `sample_id` where given, else the input file's name without its ending. An envelope without an analysis
-    is refused by that name.
+    The id is `sample_id` where given, else the one that `to_json` left out. An envelope without an analysis is refused
+    by that name.
     """
     if not isinstance(record, Mapping):
         raise DataError(f"a purrsight record is a JSON object; given {type(record).__name__}")
@@ -64,7 +65,7 @@ def from_json(record: Any) -> tuple[str, CatReport]:
     if missing := [key for key in _KEYS if key not in record]:
         raise DataError(f"{missing[0]}: missing from the record")
     _check(record)
-    sample_id = record.get("sample_id", _id_of(record.get("input_file")))
+    sample_id = record.get("sample_id", _id_of(record))
     if not isinstance(sample_id, str) or not sample_id:
         raise DataError(f"sample_id: wanted a non-empty string; given {sample_id!r}")
     if record["analysis"] is None:
@@ -93,5 +94,8 @@ def _input_type(seen: Collection[str]) -> Modality | None:
     return next((modality for modality in INPUT_TYPES if modality in seen), None)
 
 
-def _id_of(file: Any) -> str:
-    return PurePath(file).stem if isinstance(file, str) and file else _UNNAMED
+def _id_of(envelope: Mapping[str, Any]) -> str:
+    """The id that vlmkit gives a sample by itself: its file's stem, `text` for words alone, else `sample`."""
+    if file := envelope.get("input_file"):
+        return PurePath(file).stem
+    return "text" if envelope["input_type"] == "text" else "sample"
