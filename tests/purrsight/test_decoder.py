@@ -151,3 +151,14 @@ def test_the_question_names_every_field_and_every_choice() -> None:
         assert all(str(choice) in question for choice in choices)
     for name in ("diagnostic", "physical_markers", "classification", *CatReport.model_fields):
         assert name in question
+
+
+def test_a_text_beyond_reason_is_cut_and_the_answer_says_so() -> None:
+    text = "The ears are flat. " * 5000
+    about = sample("text", text=text)
+    asked = "".join(part for message in prompt(about).messages for part in message.parts if isinstance(part, str))
+    assert text[:2000] in asked
+    assert text[:2001] not in asked
+    found = DECODER.decode(free(fields(**BLANK)), about)
+    assert [(p.code, p.where, p.fatal) for p in found.problems] == [("text_cut", "text", False)]
+    assert "first 2000 were read" in found.problems[0].message

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from vlmkit.model import Model
     from vlmkit.training.stage import Stage
 
+TEXT_CHARACTERS = 2000
+"""The most of an owner's text that is read; more would leave no place for an answer."""
 SLOTS: tuple[Modality, ...] = ("image", "video", "audio")
 """The order in which they stand before the words."""
 
@@ -43,7 +45,7 @@ QUESTION = (
 def prompt(sample: Sample) -> Prompt:
     """A slot for each modality that was really seen, the words that came with the sample as they are, the question."""
     used = used_by(sample) or frozenset()
-    words = (sample.text, "\n") if sample.text and "text" in used else ()
+    words = (sample.text[:TEXT_CHARACTERS], "\n") if sample.text and "text" in used else ()
     slots = tuple(Slot(modality) for modality in SLOTS if modality in used)
     return Prompt((Message("system", (SYSTEM,)), Message("user", (*slots, *words, QUESTION))))
 
@@ -60,12 +62,15 @@ def narrow(sample: Sample) -> type[BaseModel]:
 
 
 def rules(value: CatReport, sample: Sample) -> tuple[Problem, ...]:
-    """A marker stated although nothing in the sample can show it is invented, and fatal."""
+    """A marker stated although nothing in the sample can show it is invented, and fatal. A long text is cut, and said."""
     used = used_by(sample)
     if used is None:
         return ()
     markers = value.diagnostic.physical_markers
-    return tuple(
+    n = len(sample.text or "")
+    text = f"the text has {n} characters, and its first {TEXT_CHARACTERS} were read"
+    cut = (Problem("text_cut", text, "text"),) if n > TEXT_CHARACTERS else ()
+    return cut + tuple(
         Problem(
             "marker_invented",
             f"{marker} is said to be {getattr(markers, marker)!r}, which {' and '.join(sorted(used))} cannot show",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from vlmkit_plugins.purrsight.data import group, labels
-
 from vlmkit.training.stage import Stage
+from vlmkit_plugins.purrsight.data import group, labels
 
 # From random weights: first the encoders learn what a sample's markers are, each from its own modality (attributes);
 # then their rows are brought together (align); then the language model learns to read them (sft).
