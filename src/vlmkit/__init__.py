@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vlmkit.evaluate import Report as Report
     from vlmkit.head import Head as Head
     from vlmkit.loading import load as load
+    from vlmkit.media.stream import Stream as Stream
     from vlmkit.model import Model as Model
     from vlmkit.plugins import tasks as tasks
     from vlmkit.task import Task as Task
@@ -43,6 +44,7 @@ _HOMES = {
     "Problem": "vlmkit.types",
     "Sample": "vlmkit.types",
     "Sound": "vlmkit.types",
+    "Stream": "vlmkit.media.stream",
 }
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "Report",
     "Sample",
     "Sound",
+    "Stream",
     "Task",
     "VlmkitError",
     "load",

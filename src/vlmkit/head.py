@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -14,10 +15,12 @@ import torch
 
 from vlmkit import checkpoint as checkpoints
 from vlmkit.errors import VlmkitError
+from vlmkit.media.stream import Source
+from vlmkit.media.watch import plan_watch, watch_samples
 from vlmkit.model import Model
 from vlmkit.prepared import Prepared
 from vlmkit.task import Task
-from vlmkit.types import Clip, Image, Limits, Media, Modality, Prediction, Sample, Sound
+from vlmkit.types import Clip, Image, Limits, Media, Modality, Prediction, Problem, Sample, Sound
 
 if TYPE_CHECKING:
     from vlmkit.evaluate import Report
@@ -86,6 +89,44 @@ class Head(Generic[T]):
                 raise stop
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def watch(
+        self,
+        source: Source,
+        *,
+        window_s: float,
+        step_s: float | None = None,
+        modalities: Collection[Modality] | None = None,
+        text: str | None = None,
+        max_windows: int | None = None,
+        limits: Limits | None = None,
+    ) -> Iterator[Prediction[T]]:
+        """One answer a window of a file, a camera (its number), or an address (`vlmkit.Stream("rtsp://…")`).
+
+        Memory holds one window and what overlaps it. Where a window lies is in its answer's id, `name@start_s`, and
+        in `provenance["window"]`. The last one may be shorter; a problem says so, as it does where windows of a live
+        source were dropped because answers take longer than they.
+
+        Args:
+            step_s: from the start of one window to the next; `window_s` when not given.
+            modalities: what to look and listen for; what the task reads when not given.
+            text: goes with every window.
+
+        Raises `VlmkitError` at once for a window or modality that cannot be; `MediaError` when the source cannot be
+        opened, and, after the last answer, when it broke off.
+        """
+        specs = [encoder.spec for encoder in self.model.encoders]
+        plan = plan_watch(self.task.accepts, specs, window_s=window_s, step_s=step_s, modalities=modalities)
+        return self._watch(watch_samples(source, plan, text=text, max_windows=max_windows), limits)
+
+    def _watch(
+        self, windows: Generator[tuple[Sample, tuple[Problem, ...]]], limits: Limits | None
+    ) -> Iterator[Prediction[T]]:
+        with closing(windows):
+            for sample, notes in windows:
+                found = next(self.predict_many([sample], limits=limits))
+                stamp = {**found.provenance, "window": dict(sample.meta)}
+                yield replace(found, problems=(*notes, *found.problems), provenance=stamp)
 
     def evaluate(self, data: str | Path, batch_size: int = 8) -> Report:
         """Predict a data folder and compare with its truth; baselines stand beside every figure."""
