@@ -112,7 +112,12 @@ def open_text(source: str | Path, *, max_tokens: int = 32, revision: str | None 
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
         hf, report = AutoModel.from_pretrained(
-            source, revision=revision, use_safetensors=True, output_loading_info=True, dtype=torch.float32
+            source,
+            revision=revision,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are in the report, and refused below
         )
     except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(
