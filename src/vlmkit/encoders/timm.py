@@ -122,12 +122,15 @@ class TimmImages:
         return rows
 
 
-def open_timm(name: str, weights: Literal["pretrained", "random"] | Path = "pretrained") -> nn.Module:
+def open_timm(
+    name: str, weights: Literal["pretrained", "random"] | Path = "pretrained", **architecture: Any
+) -> nn.Module:
     """A trunk in eval mode, without classifier and without what only the classifier reads.
 
     Args:
         name: of a timm model, with a tag where it has more than one set of weights.
         weights: `pretrained` from the local cache or the hub, `random`, or a safetensors file.
+        architecture: what timm's own constructor takes, for random weights of other widths.
 
     Raises `UnknownNameError` for a name that timm does not have, `CheckpointError` for weights that are not there or do
     not fit to the last name and shape, `MissingExtraError` without timm.
@@ -136,7 +139,9 @@ def open_timm(name: str, weights: Literal["pretrained", "random"] | Path = "pret
     if not timm.is_model(name):
         raise UnknownNameError("trunk", name, timm.list_models())
     file = None if weights == "random" else _download(timm, name) if weights == "pretrained" else Path(weights)
-    trunk = timm.create_model(name, num_classes=0) if file is None else _loaded(timm, name, file)
+    if architecture and file is not None:
+        raise WiringError(f"weights of {name!r} fit its own architecture; leave out {', '.join(architecture)}")
+    trunk = timm.create_model(name, num_classes=0, **architecture) if file is None else _loaded(timm, name, file)
     if trunk.head_hidden_size != trunk.num_features == trunk.feature_info[-1]["num_chs"]:
         # Else the head's hidden layer stays, unused and untrained. (GhostNets keep layers after their last stage.)
         trunk.prune_intermediate_layers(1, prune_norm=False, prune_head=True)

@@ -27,13 +27,15 @@ class Figures:
     """What a preset is made of.
 
     Attributes:
-        trunk: a name of timm; `side_px` of the square that it looks at, its own when not given.
+        trunk: a name of timm, with arguments of its constructor in `widths`; `side_px` of the square that it looks at,
+            its own when not given.
         panns: figures of the Cnn14.
         text, llm: arguments of `BertConfig` and `Qwen2Config`.
         shared: width of the aligned space. hidden: of the MLP behind it. tokens: how many an aligned row becomes.
     """
 
     trunk: str
+    widths: Mapping[str, Any]
     side_px: int | None
     panns: PannsConfig
     text: Mapping[str, Any]
@@ -46,6 +48,7 @@ class Figures:
 FIGURES: Mapping[str, Figures] = {
     "qwen2.5-0.5b": Figures(
         trunk="mobilenetv4_conv_small.e2400_r224_in1k",
+        widths={},
         side_px=None,
         panns=VARIANTS["16k"],
         # config.json of nreimers/MiniLM-L6-H384-uncased
@@ -73,9 +76,12 @@ FIGURES: Mapping[str, Figures] = {
         tokens=4,
     ),
     "tiny": Figures(
-        trunk="mobilenetv4_conv_small_050",
-        side_px=128,
-        panns=PannsConfig(rate_hz=16_000, n_fft=512, n_hop=160, high_hz=8_000, channels=(8, 16, 32, 64, 96, 128)),
+        # Plain 3 x 3 convolutions: from random weights a small MobileNetV4 has learned little when this one is done.
+        trunk="resnet10t",
+        widths={"channels": (32, 48, 64, 96), "stem_width": 12},
+        side_px=112,
+        # Half the frames a second of the published networks, an eighth of their width.
+        panns=PannsConfig(rate_hz=16_000, n_fft=512, n_hop=320, high_hz=8_000, channels=(8, 16, 32, 64, 96, 128)),
         text={
             "hidden_size": 64,
             "num_hidden_layers": 2,

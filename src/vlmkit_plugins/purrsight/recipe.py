@@ -65,6 +65,7 @@ def build(preset: str, options: BuildOptions) -> Model[CatReport]:
         widths, hf.config.hidden_size, dim=figures.shared, hidden=figures.hidden, n_tokens=figures.tokens
     )
     modules.image.to(memory_format=torch.channels_last)
+    modules.audio.to(memory_format=torch.channels_last)
     parts = {
         "image": Part(modules.image, "encoder", sources.get("image")),
         "audio": Part(modules.audio, "encoder", sources.get("audio")),
@@ -111,7 +112,7 @@ def random_modules(preset: str) -> Modules:
 
 def _modules(preset: str, sources: Mapping[str, str]) -> Modules:
     figures = FIGURES[preset]
-    trunk: Any = open_timm(figures.trunk, "pretrained" if "image" in sources else "random")
+    trunk: Any = open_timm(figures.trunk, "pretrained" if "image" in sources else "random", **figures.widths)
     if figures.side_px is not None:  # the whole square: ears and tails reach its edges
         size = {"input_size": (3, figures.side_px, figures.side_px), "crop_pct": 1.0}
         trunk.pretrained_cfg = {**trunk.pretrained_cfg, **size}

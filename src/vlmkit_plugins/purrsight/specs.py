@@ -21,13 +21,13 @@ VIDEO: Mapping[str, VideoSpec] = {
         sampler="uniform", frames=16, max_frames=16, max_s=60.0, over="head", **{**_PIXELS, "max_pixels": 640 * 480}
     ),
     "tiny": VideoSpec(
-        sampler="uniform", frames=6, max_frames=6, max_s=10.0, over="head", **{**_PIXELS, "max_pixels": 320 * 320}
+        sampler="uniform", frames=4, max_frames=4, max_s=10.0, over="head", **{**_PIXELS, "max_pixels": 320 * 320}
     ),
 }
-# PANNs learned from clips of 10 s (Kong et al. 2020, arXiv 1912.10211); the tiny one from sounds of 2 to 5 s.
+# 256 frames of 10 ms, as the first PurrSight looked at; the tiny one's frames are 20 ms, its sounds 2 s and more.
 AUDIO: Mapping[str, AudioSpec] = {
-    "qwen2.5-0.5b": AudioSpec(rate_hz=RATE_HZ, window_s=10.0, min_s=0.4, max_s=60.0, over="head"),
-    "tiny": AudioSpec(rate_hz=RATE_HZ, window_s=5.0, min_s=0.4, max_s=10.0, over="head"),
+    "qwen2.5-0.5b": AudioSpec(rate_hz=RATE_HZ, window_s=2.56, min_s=0.4, max_s=60.0, over="head"),
+    "tiny": AudioSpec(rate_hz=RATE_HZ, window_s=2.0, min_s=0.8, max_s=10.0, over="head"),
 }
 TEXT_TOKENS = 32
 """Of a text that the text tower reads (facts of the first PurrSight); the language model reads all of it."""

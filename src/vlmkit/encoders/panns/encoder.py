@@ -85,7 +85,8 @@ class Panns:
         rows: list[Tensor | None] = [None] * len(heard)
         for group in _of_one_length(heard):
             decibels = self._mel(torch.stack([heard[i] for i in group]).to(weight.device))
-            for i, row in zip(group, self.module(decibels.to(weight.dtype)), strict=True):
+            pixels = decibels.to(weight.dtype).contiguous(memory_format=torch.channels_last)  # faster, and equal
+            for i, row in zip(group, self.module(pixels), strict=True):
                 rows[i] = row
         times_s = torch.cat([one["window_times_s"] for one in batch.inputs if one.get("windows")])
         return {"audio": Features(torch.stack([row for row in rows if row is not None]), lengths, times_s=times_s)}
