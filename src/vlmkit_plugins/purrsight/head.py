@@ -15,7 +15,7 @@ from vlmkit.errors import WiringError
 from vlmkit.protocols import Decoder
 from vlmkit.task import BuildOptions, Preset, Task
 from vlmkit.types import Message, Modality, Problem, Prompt, Sample, Slot
-from vlmkit_plugins.purrsight import data, envelope, metrics, schema, specs, synth
+from vlmkit_plugins.purrsight import data, envelope, metrics, picture, schema, specs, synth
 from vlmkit_plugins.purrsight.schema import MARKERS, NOT_OBSERVED, VOCABULARY, CatReport
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def narrow(sample: Sample) -> type[BaseModel]:
 
 
 def rules(value: CatReport, sample: Sample) -> tuple[Problem, ...]:
-    """A marker stated although nothing in the sample can show it is invented, and fatal. A long text is cut, and said."""
+    """A marker that nothing in the sample can show is invented, and fatal. A long text is cut, and said."""
     used = used_by(sample)
     if used is None:
         return ()
@@ -137,4 +137,5 @@ def task() -> Task[CatReport]:
         to_json=envelope.to_json,
         from_json=envelope.from_json,
         scoring=metrics.SCORING,
+        picture=picture.draw,
     )
