@@ -68,17 +68,18 @@ def test_cut_replies_close_from_the_minimum_on_and_never_invent() -> None:
         "behavioral_summary": "Hisses.",
         "human_actionable_insight": "请保持距离，不要触碰。" * 4,
     }
-    ids = tokens(compact(long))
-    closed = 0
+    text = compact(long)
+    ids, closed = tokens(text), list[str]()
     for cut in range(1, len(ids)):
         found = DECODER.decode(spoken(ids[:cut], cut=True), about)
         assert {problem.code for problem in found.problems} <= {"truncated"}
         if found.value is not None:
-            closed += 1
+            closed.append(found.value.human_actionable_insight)
             assert found.value.diagnostic == report(ALARMED).diagnostic
-            assert long["human_actionable_insight"].startswith(found.value.human_actionable_insight)
-    assert closed > 50
-    assert closed < len(ids) - 300  # a diagnosis cut in two is none
+    assert set(closed) == {
+        long["human_actionable_insight"][:n] for n in range(1, 45)
+    }  # before the advice nothing closes
+    assert len(closed) <= len(tokens(text[text.index("请") :]))
 
 
 @pytest.mark.parametrize("base", [CALM, ALARMED, BLANK])
