@@ -74,7 +74,7 @@ def words(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
 
 
 def spectrogram(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float64]:
-    """`[bands, columns]`, decibels of a full-scale tone: the loudest of each band. Bands are even in mel up to 8 kHz."""
+    """`[bands, columns]`: the loudest of each band, in decibels of a full-scale tone. Bands are even in mel."""
     hann = np.hanning(_N_FFT)
     columns = np.lib.stride_tricks.sliding_window_view(samples, _N_FFT)[::_N_HOP]
     power = (np.abs(np.fft.rfft(columns * hann)) / (hann.sum() / 2)) ** 2
