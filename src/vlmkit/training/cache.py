@@ -29,11 +29,13 @@ from vlmkit.types import Features, Media, Modality, Problem, Sample
 log = logging.getLogger("vlmkit")
 
 _FORMAT = "1"
+_HEADER = "vlmkit"  # one entry: safetensors writes several in any order
 
 
 def cache_folder(given: str | Path | None) -> Path:
     """Where rows are kept: what was given, else `VLMKIT_CACHE`, else a folder of the user's own cache."""
-    return Path(given or os.environ.get("VLMKIT_CACHE") or Path.home() / ".cache" / "vlmkit" / "features")
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(given or os.environ.get("VLMKIT_CACHE") or home / "vlmkit" / "features")
 
 
 @dataclass(frozen=True)
@@ -101,23 +103,23 @@ class FeatureCache:
 
     def put(self, key: str, kept: Kept) -> None:
         """Write in one step: nobody ever sees half a file. Facts that JSON would change are not written at all."""
-        header = {"facts": dict(kept.facts), "notes": [asdict(note) for note in kept.notes]}
-        try:
-            text = json.dumps(header)
-        except (TypeError, ValueError):
-            return
-        if json.loads(text) != header:
-            return
         tensors = _tensors(kept.features)
         about = {
             "format": _FORMAT,
             "key": key,
-            "lengths": json.dumps(kept.features.lengths),
-            "about": text,
+            "lengths": list(kept.features.lengths),
+            "facts": dict(kept.facts),
+            "notes": [asdict(note) for note in kept.notes],
             "sha256": _sum(tensors),
         }
         try:
-            _write(self._path(key), tensors, about)
+            text = json.dumps(about)
+        except (TypeError, ValueError):
+            return
+        if json.loads(text) != about:
+            return
+        try:
+            _write(self._path(key), tensors, {_HEADER: text})
         except OSError as error:
             if not self._complained:
                 log.warning("%s: rows cannot be kept (%s)", self.folder, error)
@@ -154,18 +156,17 @@ def _tensors(features: Features) -> dict[str, Tensor]:
 
 def _read(path: Path, key: str, width: int) -> Kept:
     with safe_open(path, framework="pt") as file:
-        about = file.metadata() or {}
+        about = json.loads((file.metadata() or {})[_HEADER])
         found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
-    lengths = tuple(json.loads(about["lengths"]))
+    lengths = tuple(about["lengths"])
     values = found["values"]
     if about["key"] != key or about["sha256"] != _sum(found):
         raise ValueError("its content is not what was written")
     if values.shape != (sum(lengths), width):
         raise ValueError(f"rows of shape {tuple(values.shape)}, wanted {(sum(lengths), width)}")
-    said = json.loads(about["about"])
     deep = tuple(found[f"deep.{index}"] for index in range(sum(name.startswith("deep.") for name in found)))
     rows = Features(values, lengths, found.get("times_s"), found.get("grid"), deep, found.get("step_s"))
-    return Kept(rows, said["facts"], tuple(Problem(**note) for note in said["notes"]))
+    return Kept(rows, about["facts"], tuple(Problem(**note) for note in about["notes"]))
 
 
 def _write(path: Path, tensors: dict[str, Tensor], about: dict[str, str]) -> None:

@@ -7,11 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch.utils.data import Dataset
 
 from vlmkit.errors import DataError
@@ -19,13 +17,12 @@ from vlmkit.model import Model
 from vlmkit.prepared import Prepared
 from vlmkit.protocols import Encoder
 from vlmkit.training import processes
+from vlmkit.training.bar import follow
 from vlmkit.training.cache import FeatureCache, Kept
 from vlmkit.training.features import absent, moved, split
 from vlmkit.training.stage import Stage
 from vlmkit.training.standin import Looking, Silent, fresh_in, kept_in, own_in
 from vlmkit.types import Batch, Features, Inputs, Modality, Sample
-
-T = TypeVar("T")
 
 _BATCH = 16  # samples that a frozen encoder sees at once
 
@@ -113,7 +110,7 @@ def prepare(
     keep = wanted - live
     model.eval()
     counts = _in_shares(model, samples, keep, cache) if cache is not None and processes.count() > 1 else None
-    rows = list(_shown("reading media", _rows(model, samples, keep, live, cache), len(samples)))
+    rows = list(follow(_rows(model, samples, keep, live, cache), "reading media", len(samples)))
     if cache is not None and counts is not None:
         cache.read, cache.encoded = counts
     bad = {
@@ -133,7 +130,7 @@ def encode(model: Model[Any], rows: Rows, encoders: Collection[int]) -> Rows:
     model.eval()
     starts = range(0, len(rows), _BATCH)
     made: list[Row] = []
-    for start in _shown("encoding once", starts, len(starts)):
+    for start in follow(starts, "encoding once", len(starts)):
         made += _encoded(model, rows.items[start : start + _BATCH], encoders, None)
     return Rows(made)
 
@@ -221,7 +218,8 @@ def _rows_of(
         if cache is not None:
             cache.read += len(known)
             cache.encoded += sum(bool(rows.lengths[0]) for name, rows in new.items() if name not in known)
-        found.append({name: known.get(name) or new.get(name) or absent(encoder.dim) for name in encoder.modalities})
+        every = {**{name: rows for name, rows in new.items() if rows.lengths[0]}, **known}
+        found.append({name: every.get(name) or absent(encoder.dim) for name in encoder.modalities})
     return found
 
 
@@ -233,9 +231,3 @@ def whole(inputs: Inputs) -> Inputs:
 def _halved(one: Prepared) -> Prepared:
     inputs = tuple({k: v.half() if k.startswith("pixel_values") else v for k, v in made.items()} for made in one.inputs)
     return replace(one, inputs=inputs)
-
-
-def _shown(label: str, steps: Iterable[T], total: int) -> Iterable[T]:
-    """A bar on stderr while it lasts, of the first process."""
-    quiet = not processes.first()
-    return track(steps, label, total, console=Console(stderr=True), transient=True, disable=quiet)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from transformers import (
     EarlyStoppingCallback,
+    PrinterCallback,
     ProgressCallback,
     Trainer,
     TrainerCallback,
@@ -51,9 +53,10 @@ class StageLog:
         trained: parameters by role.
         seconds: of the process that ended it.
         losses: the training loss as it fell, by step.
-        validation: figures of every validation, with their `step`.
+        validation: the main figures of every validation, with their `step`.
         kept_step: whose weights were kept: those with the lowest validation loss; the last ones where nothing was
             validated.
+        figures: everything that was measured at that step, such as retrieval in both directions beside chance.
         cut: answers whose end was left out because of `max_tokens`, of those trained on.
     """
 
@@ -65,6 +68,7 @@ class StageLog:
     losses: list[tuple[int, float]]
     validation: list[dict[str, float]] = field(default_factory=list)
     kept_step: int | None = None
+    figures: dict[str, float] = field(default_factory=dict)
     cut: int = 0
 
     def to_json(self) -> dict[str, Any]:
@@ -138,9 +142,10 @@ class _Trainer(Trainer):
         self.control: TrainerControl = self.control
         self._order = order
         self._report = report
-        if any(isinstance(one, ProgressCallback) for one in self.callback_handler.callbacks):
-            self.remove_callback(ProgressCallback)
-            self.add_callback(_Bar())
+        for theirs, ours in ((ProgressCallback, _Bar), (PrinterCallback, _Lines)):
+            if any(isinstance(one, theirs) for one in self.callback_handler.callbacks):
+                self.remove_callback(theirs)
+                self.add_callback(ours)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """AdamW with a learning rate a role; no decay on vectors."""
@@ -192,8 +197,8 @@ class _Trainer(Trainer):
             for entry in history
             if "eval_loss" in entry
         ]
-        kept = self.state.best_global_step if validation else None
-        if validation and not kept:
+        kept = (self.state.best_global_step if validation else None) or done.global_step
+        if validation and not self.state.best_global_step:
             log.warning("stage %s: no validation loss was a number; the last weights are kept", stage.name)
         return StageLog(
             stage.name,
@@ -202,8 +207,9 @@ class _Trainer(Trainer):
             done.global_step,
             done.metrics["train_runtime"],
             [(entry["step"], entry["loss"]) for entry in history if "loss" in entry],
-            validation,
-            kept or done.global_step,
+            [{name: value for name, value in one.items() if "/" not in name} for one in validation],
+            kept,
+            next((one for one in validation if one["step"] == kept), {}),
             cut,
         )
 
@@ -226,13 +232,24 @@ class _Bar(ProgressCallback):
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """One short line."""
-        shown = {
-            name.replace("eval_", "val "): logs[name]
-            for name in ("loss", "eval_loss", "eval_R@1", "eval_accuracy")
-            if name in logs
-        }
-        if shown and state.is_world_process_zero and self.training_bar is not None:
-            self.training_bar.write(f"step {state.global_step}: " + ", ".join(f"{k} {v:.4g}" for k, v in shown.items()))
+        line = _line(logs)
+        if line and state.is_world_process_zero and self.training_bar is not None:
+            self.training_bar.write(f"step {state.global_step}: {line}")
+
+
+class _Lines(TrainerCallback):
+    """The same where there is no terminal to draw a bar on."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """One short line."""
+        line = _line(logs)
+        if line and state.is_world_process_zero:
+            log.info("step %d of %d: %s", state.global_step, state.max_steps, line)
+
+
+def _line(logs: dict[str, float]) -> str:
+    names = ("loss", "eval_loss", "eval_R@1", "eval_accuracy")
+    return ", ".join(f"{name.replace('eval_', 'val ')} {logs[name]:.4g}" for name in names if name in logs)
 
 
 def _ready(model: Model[Any], rows: Rows, stage: Stage, live: set[int]) -> Rows:
@@ -296,7 +313,9 @@ def _arguments(stage: Stage, folder: Path, seed: int, steps: int, batch: int, de
         metric_for_best_model="loss" if stage.evals else None,
         greater_is_better=False if stage.evals else None,
         train_sampling_strategy="sequential",  # the data come in their order
+        disable_tqdm=not (sys.stderr.isatty() or "ipykernel" in sys.modules),
         report_to=[],
+        log_level="error",  # its warnings are about files that are ours to look after
         seed=seed,
         remove_unused_columns=False,
         dataloader_pin_memory=False,  # samples are already in memory, and no plain tensors

@@ -7,14 +7,13 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor, nn
 
 from vlmkit.errors import DataError, WiringError
 from vlmkit.llms.replies import TokenLoss, cross_entropy
 from vlmkit.model import Model
 from vlmkit.prepared import Prepared
+from vlmkit.training.bar import follow
 from vlmkit.training.data import Rows
 from vlmkit.training.features import Packed, join
 from vlmkit.training.learner import Learner, MeanLearner, Scored
@@ -67,7 +66,7 @@ def cut_answers(learner: Learner, rows: Rows) -> int:
     budget = min(stage.max_tokens or context, context)
     cut = 0
     starts = range(0, len(rows), _BATCH)
-    for start in track(starts, "measuring answers", console=Console(stderr=True), transient=True):
+    for start in follow(starts, "measuring answers", len(starts)):
         some = rows.items[start : start + _BATCH]
         batch = [row.prepared for row in some]
         with torch.no_grad():

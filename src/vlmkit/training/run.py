@@ -20,6 +20,7 @@ from vlmkit.training import processes, resume, trackers
 from vlmkit.training.cache import FeatureCache, cache_folder
 from vlmkit.training.data import Rows, prepare
 from vlmkit.training.loop import StageLog, restore, run_stage
+from vlmkit.training.memory import keep_freed
 from vlmkit.training.resume import Progress
 from vlmkit.training.split import hold_out
 from vlmkit.training.stage import Stage
@@ -67,6 +68,7 @@ def run(
     if str(options.get("device", "auto")).startswith("cuda:"):
         raise VlmkitError("training takes the first GPU it sees; name another with CUDA_VISIBLE_DEVICES, not device")
     trackers.check(report_to)
+    keep_freed()
     known = task_named(task)
     given = str(options["model"]) if options.get("model") else None
     name = known.preset(preset or (open_checkpoint(Path(given)).about.preset if given else None)).name
