@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from vlmkit.encoders.timm import TimmImages, open_timm
 from vlmkit.errors import CheckpointError, WiringError
 from vlmkit.llms.embedded import CausalLm
 from vlmkit.llms.pretrained import load_pretrained
-from vlmkit.llms.small import TURNS, scaled_start
+from vlmkit.llms.small import TURNS, scaled_start, small_tokenizer
 from vlmkit.media.spec import AudioSpec, ImageSpec, VideoSpec
 from vlmkit.model import Model
 from vlmkit.placement import Placement, placement
@@ -56,8 +57,8 @@ def build(preset: str, options: BuildOptions) -> Model[CatReport]:
     folder = Path(options.checkpoint) if options.checkpoint is not None else None
     sources = _public(preset, options, folder)
     torch.manual_seed(0)
-    modules = _modules(preset, sources)
     hf, tokenizer, commit = _llm(preset, options, folder, where)
+    modules = _modules(preset, sources, tokenizer)
     readers = encoders(modules, preset, options.specs)
     figures = FIGURES[preset]
     widths: dict[Modality, int] = {modality: one.dim for one in readers for modality in one.modalities}
@@ -106,11 +107,11 @@ def encoders(modules: Modules, preset: str, specs: Mapping[str, Any] | None = No
 
 
 def random_modules(preset: str) -> Modules:
-    """The encoders of a preset with random weights; nothing is downloaded."""
-    return _modules(preset, {})
+    """The encoders of a preset with random weights and hardly any words; nothing is downloaded."""
+    return _modules(preset, {}, small_tokenizer((), architecture.CHAT))
 
 
-def _modules(preset: str, sources: Mapping[str, str]) -> Modules:
+def _modules(preset: str, sources: Mapping[str, str], tokenizer: Any) -> Modules:
     figures = FIGURES[preset]
     trunk: Any = open_timm(figures.trunk, "pretrained" if "image" in sources else "random", **figures.widths)
     if figures.side_px is not None:  # the whole square: ears and tails reach its edges
@@ -123,12 +124,13 @@ def _modules(preset: str, sources: Mapping[str, str]) -> Modules:
     if "text" in sources:
         tower = open_text(sources["text"], max_tokens=TEXT_TOKENS)
         return Modules(trunk, audio, tower.module, tower.tokenizer)
-    words = _with_first(architecture.tokenizer())
+    words = _with_first(deepcopy(tokenizer))
     text = without_pooler(BertModel(architecture.text_config(preset, words)))
     return Modules(trunk, audio, text, words)
 
 
 def _with_first(words: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """A small text tower shares the language model's words; its row is that of a token before them."""
     first = TURNS[1]
     words.backend_tokenizer.post_processor = TemplateProcessing(
         single=f"{first} $A", special_tokens=[(first, words.convert_tokens_to_ids(first))]
@@ -149,7 +151,10 @@ def _llm(preset: str, options: BuildOptions, folder: Path | None, where: Placeme
         if preset == "tiny":
             scaled_start(hf)
         return hf.eval(), tokenizer, None
-    source = folder / LLM if folder is not None and _has_llm(folder) else presets()[preset].sources["llm"]
+    if folder is not None and _has_llm(folder):
+        # Not AutoTokenizer: beside a Qwen2 config it replaces the saved splitting of words by Qwen2's own.
+        return load_pretrained(AutoModelForCausalLM, PreTrainedTokenizerFast, folder / LLM, where)
+    source = presets()[preset].sources["llm"]
     return load_pretrained(AutoModelForCausalLM, AutoTokenizer, source, where, options.revision)
 
 
