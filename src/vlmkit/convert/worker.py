@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import pickle
 import re
 import resource
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,25 +25,31 @@ WRAPPERS = ("model", "state_dict", "model_state_dict")
 """Under which a training loop keeps the weights: PANNs, Lightning, and many others."""
 
 _NAMES_SHOWN = 20
+_WANTED = "what torch.save(model.state_dict(), FILE) writes"
 _TOO_MUCH = "it needs more memory than its size warrants; refused"
 _EXPANDED = 2  # times its file's size: tensors that share memory are written once each
 
 
 def main() -> None:
-    """One job, as JSON in the first argument; the last line of stdout is a report, or an error with exit code 1."""
+    """One job, as JSON in the first argument; the last line of stdout is what `answer` says. Exit code 1 for errors."""
     job = json.loads(sys.argv[1])
     _limit(job)
+    said = answer(job)
+    print(json.dumps(said))
+    sys.exit("error" in said)
+
+
+def answer(job: Mapping[str, Any]) -> dict[str, Any]:
+    """A report, or an `error` (`unsafe` or `damaged`) with its `message`."""
     try:
-        report = work(Path(job["source"]), job["name"], Path(job["out"]), job["kind"])
+        return work(Path(job["source"]), job["name"], Path(job["out"]), job["kind"])
     except CheckpointError as error:
-        _fail("damaged", str(error))
-    except pickle.UnpicklingError as error:
-        _fail(*_refusal(str(error)))
+        kind, message = "damaged", str(error)
     except MemoryError:
-        _fail("damaged", _TOO_MUCH)
+        kind, message = "damaged", _TOO_MUCH
     except Exception as error:  # torch's reader raises nearly anything for a file that is not whole
-        _fail(*_refusal(str(error)))
-    print(json.dumps(report))
+        kind, message = _refusal(str(error))
+    return {"error": kind, "message": message}
 
 
 def work(source: Path, name: str, out: Path, kind: str | None) -> dict[str, Any]:
@@ -124,14 +129,14 @@ def _refusal(text: str) -> tuple[str, str]:
     """torch's own sentence tells the reader to turn the protection off; ours says what the file wanted."""
     if found := re.search(r"GLOBAL ([\w.]+)", text):
         what = f"it wants {found.group(1)!r}, which weights have no use for"
-        return "unsafe", f"{what}; refused, and nothing of it was run. Wanted: torch.save(model.state_dict(), FILE)"
+        return "unsafe", f"{what}; refused, and nothing of it was run. Wanted: {_WANTED}"
     if re.search("Can only|unrecognized function|persistent", text):
         return "unsafe", "it wants to build objects that are no weights; refused, and nothing of it was run"
     if "TorchScript" in text:
         return "unsafe", "it is a TorchScript program, not weights; refused, and nothing of it was run"
     if "alloc" in text or "memory" in text:
         return "damaged", _TOO_MUCH
-    return "damaged", "not a whole file of torch.save (truncated, edited, or another format under this name)"
+    return "damaged", f"not a whole file of its kind (truncated, edited, or of another format). Wanted: {_WANTED}"
 
 
 def _limit(job: Mapping[str, Any]) -> None:
@@ -145,12 +150,3 @@ def _limit(job: Mapping[str, Any]) -> None:
     for name, value in limits.items():
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(name, (value, value))
-
-
-def _fail(kind: str, message: str) -> NoReturn:
-    print(json.dumps({"error": kind, "message": message}))
-    sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()
