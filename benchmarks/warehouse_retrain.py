@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
-import time
 from pathlib import Path
+
+from _measured import timed
 
 CLIPS = 5000
 SEED = 1
-
-
-def timed(what: str, *command: str) -> float:
-    """Run a command and print how long it took."""
-    begin_s = time.perf_counter()
-    subprocess.run([sys.executable, *command], check=True)
-    seconds = time.perf_counter() - begin_s
-    print(f"{what:<10}{seconds:>7.0f} s", flush=True)
-    return seconds
 
 
 def main() -> None:
