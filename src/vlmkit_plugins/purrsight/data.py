@@ -85,7 +85,7 @@ def labels(sample: Sample) -> dict[Modality, dict[str, str]]:
     """
     if not isinstance(sample.truth, CatReport):
         return {}
-    known = {name: str(value) for name, value in sample.truth.fields.items() if value != NOT_OBSERVED}
+    known = {name: str(sample.truth.fields[name]) for name in MARKERS if sample.truth.fields[name] != NOT_OBSERVED}
     seen = {name: known[name] for name in _SEEN if name in known}
     heard = {name: known[name] for name in ("vocalization",) if name in known}
     told: dict[Modality, dict[str, str]] = {"image": seen, "video": seen, "audio": heard, "text": known}
