@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vlmkit.media.events import Picture, Tracks
 from vlmkit.media.mono import Pace, inside, mix
 from vlmkit.media.pixels import Scaler
 from vlmkit.media.sound import Block
 from vlmkit.media.spec import VideoSpec
-from vlmkit.media.stream import Picture, Tracks
 from vlmkit.types import Clip, Media, Modality, Problem, Sound
 from vlmkit.types import Image as Still
 

@@ -1,28 +1,21 @@
-"""Reading a source that may never end: a file, a camera, or an address that the caller opens on purpose."""
+"""A source that may never end: a file, a camera, or an address that the caller opens on purpose."""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from vlmkit.errors import MediaError, MediaReason, VlmkitError
+from vlmkit.errors import MediaError, VlmkitError
 from vlmkit.media.container import FORMATS, GUESSED
-from vlmkit.media.size import MAX_SOURCE_PIXELS
-from vlmkit.media.sound import Block, Report, decoded
 from vlmkit.media.source import check_source
 
 if TYPE_CHECKING:
-    from av import Packet, VideoFrame
-    from av.audio.codeccontext import AudioCodecContext
-    from av.audio.stream import AudioStream
     from av.container import InputContainer
-    from av.video.stream import VideoStream
 
 _LIVE = {"rtsp": True, "rtsps": True, "rtmp": True, "rtmps": True, "udp": True, "rtp": True, "srt": True}
 _SCHEMES = {**_LIVE, "http": False, "https": False}
@@ -31,8 +24,6 @@ _SCHEMES = {**_LIVE, "http": False, "https": False}
 # What an address may make FFmpeg open: other hosts (play lists and redirects do), never this machine's files.
 _PROTOCOLS = "http,https,httpproxy,tls,tcp,udp,rtp,rtsp,srtp,rtmp,rtmps,srt,crypto"
 _NETWORK_FORMATS = f"{FORMATS},{GUESSED},rtsp,rtp,sdp,hls,mpjpeg,live_flv"
-_JUMP_S = 10.0  # a clock that jumps back so far has started again
-_UNPLACED = 500  # blocks of sound that wait for the first picture: some ten seconds
 
 
 @dataclass(frozen=True)
@@ -54,8 +45,12 @@ class Stream:
     timeout_s: float = 10.0
 
     def __post_init__(self) -> None:
-        if (scheme := urlsplit(self.address).scheme) not in _SCHEMES:
-            raise VlmkitError(f"Stream: {scheme or self.address!r} is not read; wanted one of {', '.join(_SCHEMES)}")
+        try:
+            scheme, _ = urlsplit(self.address).scheme, urlsplit(self.address).port
+        except (ValueError, AttributeError):
+            raise VlmkitError("Stream: this is no address; wanted one such as 'rtsp://camera:554/1'") from None
+        if scheme not in _SCHEMES:
+            raise VlmkitError(f"Stream: {scheme!r} is not read; wanted one of {', '.join(_SCHEMES)}")
 
     @property
     def name(self) -> str:
@@ -74,25 +69,18 @@ Source = str | Path | int | Stream
 """A file, a camera by its number, or an address."""
 
 
-class Tracks(NamedTuple):
-    """What a source has of what was asked for."""
-
-    video: bool
-    audio: bool
-
-
-class Picture(NamedTuple):
-    """A frame, and when it is shown on the stream's clock."""
-
-    time_s: float
-    frame: VideoFrame
-
-
 def source_name(source: Source) -> str:
     """How messages and samples call it."""
     if isinstance(source, Stream):
         return source.name
-    return f"camera-{source}" if isinstance(source, int) else str(source)
+    if isinstance(source, int):
+        return f"camera-{source}"
+    return str(source) if isinstance(source, str | Path) else type(source).__name__
+
+
+def private(source: Source, error: Exception) -> Exception | None:
+    """`error` as a cause to show: of an address none, since FFmpeg writes user and password into it."""
+    return None if isinstance(source, Stream) else error
 
 
 def is_live(source: Source) -> bool:
@@ -100,147 +88,22 @@ def is_live(source: Source) -> bool:
     return isinstance(source, int) or (isinstance(source, Stream) and source.is_live)
 
 
-def read_stream(source: Source, report: Report, *, video: bool, audio: bool) -> Iterator[Tracks | Picture | Block]:
-    """First which tracks there are, then pictures and sound as they come.
-
-    The clock starts with the first picture; with the first sound where no pictures are read. `report.damaged` is set
-    when something did not decode and was left out. Raises `MediaError`: what opening raises; `no_stream`,
-    `too_large`; `interrupted` (of a file: `truncated`) when it breaks off.
-    """
-    name = source_name(source)
-    with _opened(source, name) as container:
-        streams = _streams(container, name, video=video, audio=audio)
-        tracks = Tracks(*(any(stream.type == kind for stream in streams) for kind in ("video", "audio")))
-        yield tracks
-        clock = _Clock(name, by_arrival=is_live(source))
-        waiting: list[Block] = []
-        for event in _events(container, streams, name, source, clock, report):
-            if clock.origin_s is None and isinstance(event, Block) and tracks.video and len(waiting) < _UNPLACED:
-                waiting.append(event)
-                continue
-            if clock.origin_s is None:
-                clock.origin_s = event.time_s or 0.0
-                yield from (clock.placed(block) for block in waiting)
-                waiting.clear()
-            yield clock.placed(event)
-        if waiting:  # no picture came
-            clock.origin_s = waiting[0].time_s
-            yield from (clock.placed(block) for block in waiting)
-
-
-class _Clock:
-    """Container times to those of the stream; frames without any are counted, or timed as they arrive."""
-
-    def __init__(self, name: str, *, by_arrival: bool) -> None:
-        self._name = name
-        self._by_arrival = by_arrival
-        self._n = 0
-        self._latest_s = -float("inf")
-        self.origin_s: float | None = None
-
-    def picture(self, frame: VideoFrame, rate_hz: float | None) -> Picture:
-        """`frame` with its time. Raises `MediaError`: `corrupt`, `interrupted`."""
-        if frame.pts is not None:
-            time_s = frame.time
-        elif self._by_arrival:
-            time_s = time.monotonic()
-        elif rate_hz:
-            time_s = self._n / rate_hz
-        else:
-            raise MediaError(self._name, "corrupt", "its frames have no times and it names no frame rate")
-        self._n += 1
-        if time_s < self._latest_s - _JUMP_S:
-            raise MediaError(self._name, "interrupted", "its clock jumped back: it was started again; open it again")
-        self._latest_s = max(self._latest_s, time_s)
-        return Picture(time_s, frame)
-
-    def placed(self, event: Picture | Block) -> Picture | Block:
-        """The event on the stream's clock."""
-        if event.time_s is None:
-            return event
-        return event._replace(time_s=event.time_s - (self.origin_s or 0.0))
-
-
-def _streams(container: InputContainer, name: str, *, video: bool, audio: bool) -> list[AudioStream | VideoStream]:
-    from av.audio.stream import AudioStream
-    from av.stream import Disposition
-    from av.video.stream import VideoStream
-
-    found: list[AudioStream | VideoStream] = []
-    picture, sound = container.streams.best("video"), container.streams.best("audio")
-    if (
-        video
-        and isinstance(picture, VideoStream)
-        and picture.codec_context
-        and not picture.disposition & Disposition.attached_pic
-    ):
-        if picture.codec_context.width * picture.codec_context.height > MAX_SOURCE_PIXELS:
-            raise MediaError(name, "too_large", f"at most {MAX_SOURCE_PIXELS} pixels a frame are decoded")
-        found.append(picture)
-    if audio and isinstance(sound, AudioStream) and sound.codec_context:
-        found.append(sound)
-    if not found:
-        wanted = " or ".join(kind for kind, asked in (("pictures", video), ("sound", audio)) if asked)
-        raise MediaError(name, "no_stream", f"it holds no {wanted} that can be read")
-    return found
-
-
-def _events(
-    container: InputContainer,
-    streams: list[AudioStream | VideoStream],
-    name: str,
-    source: Source,
-    clock: _Clock,
-    report: Report,
-) -> Iterator[Picture | Block]:
-    from av.error import FFmpegError
-
-    try:
-        for packet in container.demux(*streams):
-            if not packet.size and packet.dts is not None:
-                continue  # only the last one may be empty: decoders take it for the end
-            if packet.stream.type == "audio":
-                codec = cast("AudioCodecContext", packet.stream.codec_context)
-                whole = cast("Packet[AudioStream]", packet) if packet.size else None
-                yield from decoded(codec, whole, name, report)
-            else:
-                yield from _pictures(cast("Packet[VideoStream]", packet), clock, report)
-    except (FFmpegError, OSError, ValueError, RuntimeError) as error:
-        reason: MediaReason = "interrupted" if isinstance(source, int | Stream) else "truncated"
-        raise MediaError(name, reason, "it broke off; what came before was used") from error
-
-
-def _pictures(packet: Packet[VideoStream], clock: _Clock, report: Report) -> Iterator[Picture]:
-    from av.error import EOFError, FFmpegError
-
-    try:
-        frames = packet.decode()
-    except EOFError:
-        return
-    except (FFmpegError, ValueError, RuntimeError):
-        report.damaged = True
-        return
-    rate = packet.stream.average_rate
-    for frame in frames:
-        if frame.is_corrupt:
-            report.damaged = True
-        else:
-            yield clock.picture(frame, float(rate) if rate else None)
-
-
 @contextmanager
-def _opened(source: Source, name: str) -> Iterator[InputContainer]:
+def open_stream(source: Source) -> Iterator[InputContainer]:
+    """The container of a source. Raises `MediaError`: those of `check_source`; `missing`, `unreadable`, `not_media`."""
     import av
 
+    name = source_name(source)
     where, form, options, timeout_s = _place(source, name)
     try:
         container = av.open(where, format=form, options=options, timeout=timeout_s, metadata_errors="ignore")
     except av.error.InvalidDataError as error:
-        raise MediaError(name, "not_media", "what is there is no film or sound in a format that we know") from error
+        text = "what is there is no film or sound in a format that we know"
+        raise MediaError(name, "not_media", text) from private(source, error)
     except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
         gone = isinstance(error, FileNotFoundError | av.error.HTTPNotFoundError)
         text = "there is nothing at this place" if gone else "it cannot be opened: nobody answers, or access is denied"
-        raise MediaError(name, "missing" if gone else "unreadable", text) from error
+        raise MediaError(name, "missing" if gone else "unreadable", text) from private(source, error)
     with container:
         yield container
 
@@ -252,8 +115,11 @@ def _place(source: Source, name: str) -> tuple[str, str | None, dict[str, str], 
         if source.address.startswith("rtsp"):
             options["rtsp_transport"] = "tcp"  # lost datagrams would be lost pictures
         return source.address, None, options, source.timeout_s
-    if isinstance(source, int):
+    if isinstance(source, int) and not isinstance(source, bool):
         return _camera(source, name)
+    if not isinstance(source, str | Path):
+        wanted = "a path, the number of a camera, or a Stream"
+        raise MediaError(name, "not_media", f"wanted {wanted}; given {type(source).__name__}")
     kind = check_source(source, name)
     formats = FORMATS if kind == "unknown" else f"{FORMATS},{GUESSED}"
     return f"file:{source}", None, {"format_whitelist": formats, "protocol_whitelist": "file"}, None

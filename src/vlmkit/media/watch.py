@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from vlmkit.errors import MediaError, VlmkitError
+from vlmkit.media.events import Tracks, read_stream
 from vlmkit.media.slicer import Plan, Slice, Slicer
 from vlmkit.media.sound import Report
 from vlmkit.media.spec import ImageSpec, VideoSpec
-from vlmkit.media.stream import Source, Tracks, is_live, read_stream, source_name
+from vlmkit.media.stream import Source, is_live, source_name
 from vlmkit.types import Modality, Problem, Sample
 
 _WAITING = 2  # windows of a live source that wait for the model; more would be old news
@@ -74,7 +75,7 @@ def watch_samples(
     A file waits for its reader. Of a live source the windows that come while a model is busy are dropped, the oldest
     first, and the next one says how many: `windows_dropped`.
 
-    Raises `MediaError`: see `stream.read_stream`. What came before a stream broke off is given first.
+    Raises `MediaError`: see `events.read_stream`. What came before a stream broke off is given first.
     """
     name = source_name(source)
     stem = Path(name).stem if isinstance(source, str | Path) else name
