@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch
 from tests.encoders.cnn14 import narrow
 from tests.media import films, sounds
 from vlmkit.encoders.panns import VARIANTS, Cnn14, LogMel, Panns, PannsConfig
-from vlmkit.errors import MediaError, WiringError
+from vlmkit.errors import MediaError, MissingExtraError, WiringError
 from vlmkit.media import AudioSpec
 from vlmkit.types import Batch, Clip, Features, Media, Modality, Sample, Sound
 
@@ -185,3 +186,9 @@ def test_figures_that_make_no_network_are_refused(change: dict[str, object]) -> 
         PannsConfig(**{**VARIANTS["16k"].to_json(), **change})
     with pytest.raises(ValueError, match="unknown or missing: hop"):
         PannsConfig.from_json({**VARIANTS["16k"].to_json(), "hop": 1})
+
+
+def test_without_torchaudio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchaudio", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'vlmkit\[audio\]'"):
+        encoder()

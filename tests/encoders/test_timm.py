@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch import nn
 
 from tests.media import films
 from vlmkit.encoders.timm import TimmImages, open_timm
-from vlmkit.errors import CheckpointError, MediaError, UnknownNameError, WiringError
+from vlmkit.errors import CheckpointError, MediaError, MissingExtraError, UnknownNameError, WiringError
 from vlmkit.media import ImageSpec, VideoSpec
 from vlmkit.types import Batch, Clip, Features, Image, Media, Modality, Sample
 
@@ -215,3 +216,31 @@ def test_offline_is_one_line_that_names_tiny(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(CheckpointError, match=rf"cannot load 'timm/{MOBILENET}'.*preset='tiny'") as caught:
         open_timm(MOBILENET)
     assert "\n" not in str(caught.value)
+
+
+def test_pretrained_weights_come_from_the_hubs_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.safetensors"
+    whole: Any = timm.create_model("test_efficientnet")
+    save_file({key: value.contiguous() for key, value in whole.state_dict().items()}, path)
+    asked: list[tuple[str, str]] = []
+
+    def fetch(repository: str, filename: str) -> str:
+        asked.append((repository, filename))
+        if path.exists():
+            return str(path)
+        raise OSError("404")
+
+    monkeypatch.setattr("vlmkit.encoders.timm.require_reachable", lambda *names: None)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch)
+    found: Any = open_timm("test_efficientnet")
+    assert asked == [("timm/test_efficientnet.r160_in1k", "model.safetensors")]
+    assert torch.equal(found.conv_stem.weight, whole.conv_stem.weight)
+    path.unlink()
+    with pytest.raises(CheckpointError, match=r"the hub gives no model.safetensors of it; preset='tiny'"):
+        open_timm("test_efficientnet")
+
+
+def test_without_timm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'vlmkit\[vision\]'"):
+        open_timm(MOBILENET, "random")
