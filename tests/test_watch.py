@@ -122,10 +122,10 @@ def test_a_task_without_sound_hears_none(tmp_path: Path) -> None:
 def test_what_is_missing_is_said_in_the_answer(tmp_path: Path) -> None:
     silent = written(tmp_path, film(50))
     for one in head("video", "audio").watch(silent, window_s=1):
-        assert (one.used, codes(one)) == (("video",), ["media_no_stream"])
+        assert (one.used, codes(one)) == (("video",), ["no_sound_track"])
     for one in head("video", "audio", requires=frozenset({"audio"})).watch(silent, window_s=1):
         assert one.value is None
-        assert codes(one) == ["media_no_stream", "modality_missing"]
+        assert codes(one) == ["no_sound_track", "modality_missing"]
 
 
 def test_what_cannot_be_watched_is_refused(tmp_path: Path) -> None:

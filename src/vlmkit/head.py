@@ -125,8 +125,10 @@ class Head(Generic[T]):
         with closing(windows):
             for sample, notes in windows:
                 found = next(self.predict_many([sample], limits=limits))
+                told = {(problem.code, problem.where) for problem in found.problems}
+                new = (note for note in notes if (note.code, note.where) not in told)
                 stamp = {**found.provenance, "window": dict(sample.meta)}
-                yield replace(found, problems=(*notes, *found.problems), provenance=stamp)
+                yield replace(found, problems=(*new, *found.problems), provenance=stamp)
 
     def evaluate(self, data: str | Path, batch_size: int = 8) -> Report:
         """Predict a data folder and compare with its truth; baselines stand beside every figure."""

@@ -149,12 +149,15 @@ def test_only_what_is_asked_for_is_decoded(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_missing_track_is_said_and_the_other_one_used(tmp_path: Path) -> None:
-    for source, missing in ((film(60), "audio"), (wav(noise(40_000)), "video")):
+    for source, missing, code in (
+        (film(60), "audio", "no_sound_track"),
+        (wav(noise(40_000)), "video", "no_pictures"),
+    ):
         found = windows(written(tmp_path, source, f"no_{missing}"), 1)
         assert len(found) == 3
         for window in found:
             assert missing not in window[0].media
-            assert [note.where for note in window[1] if note.code == "media_no_stream"] == [missing]
+            assert [note.where for note in window[1] if note.code == code] == [missing]
     with pytest.raises(MediaError) as caught:
         windows(written(tmp_path, film(10)), 1, modalities=frozenset({"audio"}))
     assert caught.value.reason == "no_stream"

@@ -119,10 +119,10 @@ def _cut(source: Source, plan: Plan, stop: threading.Event) -> Generator[Slice]:
 
 
 def _absent(tracks: Tracks, wants: Mapping[str, bool]) -> Iterator[Problem]:
-    for track, modality in (("video", "video"), ("audio", "audio")):
-        if wants[track] and not getattr(tracks, track):
-            kind = {"video": "pictures", "audio": "sound track"}[track]
-            yield Problem("media_no_stream", f"the stream has no {kind}", modality)
+    if wants["video"] and not tracks.video:
+        yield Problem("no_pictures", "the stream has sound only", "video")
+    if wants["audio"] and not tracks.audio:
+        yield Problem("no_sound_track", "the stream has pictures only", "audio")
 
 
 def _damaged(report: Report) -> Iterator[Problem]:
