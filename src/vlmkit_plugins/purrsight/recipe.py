@@ -65,8 +65,6 @@ def build(preset: str, options: BuildOptions) -> Model[CatReport]:
     projector = Aligned(
         widths, hf.config.hidden_size, dim=figures.shared, hidden=figures.hidden, n_tokens=figures.tokens
     )
-    modules.image.to(memory_format=torch.channels_last)
-    modules.audio.to(memory_format=torch.channels_last)
     parts = {
         "image": Part(modules.image, "encoder", sources.get("image")),
         "audio": Part(modules.audio, "encoder", sources.get("audio")),
