@@ -31,7 +31,12 @@ def load_pretrained(
     try:
         processor = processors.from_pretrained(source, revision=revision)
         hf, report = models.from_pretrained(
-            source, revision=revision, use_safetensors=True, output_loading_info=True, **where.loading()
+            source,
+            revision=revision,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # the report names them, and they are refused below
+            **where.loading(),
         )
     except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(
