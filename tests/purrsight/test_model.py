@@ -202,3 +202,9 @@ def test_frozen_parts_stay_in_eval_mode(head: Head[CatReport]) -> None:
         assert head.model.modules["llm"][0].training
     finally:
         head.model.eval()
+
+
+def test_a_film_that_cannot_be_opened_is_said_once(head: Head[CatReport]) -> None:
+    (answer,) = _answers(head, Sample("x", {"video": Clip(b"no film")}, TEXT))
+    assert _codes(answer) == [("media_not_media", "video", False)]
+    assert answer.used == ("text",)
