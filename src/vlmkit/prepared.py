@@ -64,11 +64,11 @@ def prepare(
             made |= one
         inputs.append(made)
     left = replace(sample, media={m: medium for m, medium in sample.media.items() if m not in failed})
-    said = {str(failed[modality]) for modality in failed if modality in sample.media}
+    lost = {failed[modality].source for modality in failed if modality in sample.media}
     problems = [
         Problem(f"media_{error.reason}", str(error), modality, modality in requires or not seen)
         for modality, error in failed.items()
-        if modality in sample.media or str(error) not in said  # a film that cannot be opened has no sound track either
+        if modality in sample.media or error.source not in lost  # a film that cannot be opened has no sound track either
     ]
     problems += _missing(sample, encoders, requires, nothing=not (seen or failed))
     return Prepared(left, tuple(inputs), (*problems, *notes), facts, time.perf_counter() - start)
