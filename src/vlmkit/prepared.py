@@ -68,7 +68,7 @@ def prepare(
     problems = [
         Problem(f"media_{error.reason}", str(error), modality, modality in requires or not seen)
         for modality, error in failed.items()
-        if modality in sample.media or error.source not in lost  # a film that cannot be opened has no sound track either
+        if modality in sample.media or error.source not in lost  # what cannot be opened has no sound track either
     ]
     problems += _missing(sample, encoders, requires, nothing=not (seen or failed))
     return Prepared(left, tuple(inputs), (*problems, *notes), facts, time.perf_counter() - start)
