@@ -14,7 +14,7 @@ from torch import Tensor
 from tests.training import toy
 from vlmkit.errors import CheckpointError, DataError, VlmkitError
 from vlmkit.model import Model
-from vlmkit.training import loop
+from vlmkit.training import loop, processes
 from vlmkit.training.attributes import classes
 from vlmkit.training.data import Rows, Schedule, prepare
 from vlmkit.training.loop import run_stage
@@ -34,7 +34,7 @@ def _run(model: Model[Any], stage: Stage, folder: Path, n: int = 16, held: int =
 
 
 def _weights(model: Model[Any]) -> dict[str, Tensor]:
-    found = {}
+    found: dict[str, Tensor] = {}
     for role, modules in model.modules.items():
         for index, module in enumerate(modules):
             found |= {f"{role}.{index}.{name}": value.clone() for name, value in module.state_dict().items()}
@@ -168,7 +168,7 @@ def test_every_epoch_has_every_sample_in_an_order_of_its_own() -> None:
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop.processes, "count", lambda: 3)
+    monkeypatch.setattr(processes, "count", lambda: 3)
     with pytest.raises(VlmkitError, match="3 processes cannot share a batch of 4 evenly"):
         loop._share(SAY, 100)
     with pytest.raises(DataError, match="2 samples for 3 processes"):

@@ -31,6 +31,7 @@ from vlmkit.training.stage import Stage
 from vlmkit.types import Batch, Features, Image, Inputs, Media, Message, Modality, Problem, Prompt, Sample, Slot, Sound
 
 SEEN, HEARD, READ = 12, 8, 10  # numbers in a picture, a sound, a text
+SPECS = {"image": {"width": SEEN}, "audio": {"width": HEARD}, "text": {"width": READ}}
 
 
 class Reader:
@@ -45,7 +46,7 @@ class Reader:
         self.reads = self.modalities
         self.dim = dim
         self.module: nn.Module = nn.Sequential(nn.Linear(width, dim), nn.BatchNorm1d(dim), nn.GELU())
-        self.spec: Mapping[str, Any] = {modality: {"width": width, "rows": rows}}
+        self.spec: Mapping[str, Any] = {modality: SPECS[modality]}
         self._modality: Modality = modality
         self._width, self._rows = width, rows
         self.decoded = self.encoded = 0
@@ -89,7 +90,7 @@ def model(seed: int = 0) -> Model[Colour]:
     readers = (Reader("image", SEEN, 16, rows=2), Reader("audio", HEARD, 12), Reader("text", READ, 10))
     hf, tokenizer = tiny_qwen2(seed)
     projector = Aligned({"image": 16, "audio": 12, "text": 10}, 64, dim=32, hidden=48, n_tokens=2)
-    parts: dict[str, Part] = {next(iter(one.modalities)): Part(one.module, "encoder") for one in readers}
+    parts: dict[str, Part] = {next(iter(one.modalities)): Part(one.module, "encoder", trained=True) for one in readers}
     parts |= {"aligner": Part(projector.aligner, "aligner"), "projector": Part(projector.module, "projector")}
     made: Model[Colour] = Model(
         encoders=readers,
@@ -110,7 +111,7 @@ def prompt(sample: Sample) -> Prompt:
     return Prompt((Message("user", (*slots, f"{sample.text or ''} Which colour?")),))
 
 
-def samples(n: int, seed: int = 0, *, lacking: bool = True, truth: bool = True) -> list[Sample]:
+def samples(n: int, seed: int = 0, *, lacking: bool = True, truth: bool = True, start: int = 0) -> list[Sample]:
     """Colours that can be told from every medium; where media are lacking, one of them at least is left."""
     draw = np.random.default_rng(seed)
     made = []
@@ -130,7 +131,9 @@ def samples(n: int, seed: int = 0, *, lacking: bool = True, truth: bool = True) 
         # Answers are of unequal length: the frame has one digit, or two.
         colour = Colour(COLOURS[number], int(draw.integers(50))) if truth else None
         text = f"a {COLOURS[number]} thing" if here[2] else None
-        made.append(Sample(f"s{index:03d}", media, text, colour, {"colour": COLOURS[number], "synthetic": True}))
+        made.append(
+            Sample(f"s{start + index:03d}", media, text, colour, {"colour": COLOURS[number], "synthetic": True})
+        )
     return made
 
 
@@ -162,6 +165,7 @@ def toys() -> Task[Colour]:
         presets={"tiny": Preset("tiny", "for tests", {}, synthetic=False)},
         default_preset="tiny",
         prompt=prompt,
+        specs=lambda preset: SPECS,
         build=_build,
         stages=lambda preset: STAGES,
         read=_read,
@@ -198,19 +202,22 @@ _INSTALLED = installed("tests.training.toy:toys")
 
 @dataclass
 class _Killer:
-    """Ends this process without a word when the trainer has saved so often."""
+    """Ends this process without a word when the trainer has saved so often in a stage."""
 
+    stage: str
     after: int
     seen: list[int] = field(default_factory=list)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if not args.output_dir.endswith(f"-{self.stage}"):
+            return
         self.seen.append(state.global_step)
         if len(self.seen) >= self.after:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:
-    """The program; `TOY_KILL_AFTER` saves it kills itself."""
+    """The program; with `TOY_KILL` as `STAGE:N` it kills itself at the N-th save of a stage."""
     from unittest import mock
 
     from transformers import TrainerCallback
@@ -229,8 +236,9 @@ def main() -> None:
             mock.patch(target, name).start() if value is None else mock.patch.object(target, name, value).start()
 
     register(Plain)
-    if after := os.environ.get("TOY_KILL_AFTER"):
-        killer = Killed(int(after))
+    if moment := os.environ.get("TOY_KILL"):
+        stage, _, after = moment.partition(":")
+        killer = Killed(stage, int(after))
         kept = loop._Trainer.__init__
 
         def begin(self: Any, *args: Any, **keywords: Any) -> None:

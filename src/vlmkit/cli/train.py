@@ -61,8 +61,13 @@ def train(
             report_to=report_to,
             cache=cache,
         )
-    if os.environ.get("RANK", "0") == "0":  # one of several processes speaks for all
+    if _speaks():
         typer.echo(str(folder))
+
+
+def _speaks() -> bool:
+    """Whether this is the one of several processes that speaks for all."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextlib.contextmanager
@@ -73,7 +78,7 @@ def told() -> Iterator[None]:
     handler.setFormatter(logging.Formatter("vlmkit: %(message)s"))
     level = log.level
     log.addHandler(handler)
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.INFO if _speaks() else logging.ERROR)
     try:
         yield
     finally:

@@ -27,6 +27,7 @@ from vlmkit.protocols import Role
 from vlmkit.training import processes
 from vlmkit.training.align import AlignLearner
 from vlmkit.training.attributes import AttributesLearner, classes
+from vlmkit.training.callbacks import SAVES, Bar, Lines, Moments
 from vlmkit.training.data import Row, Rows, Schedule, encode, learning, needed
 from vlmkit.training.features import join
 from vlmkit.training.learner import Learner
@@ -38,7 +39,6 @@ from vlmkit.training.state import fill, trained
 
 log = logging.getLogger("vlmkit")
 
-_SAVES = 10  # a stage: what is lost when a run is stopped
 _LOGS = 20  # a stage
 
 Report = Callable[[int, dict[str, Any]], None]
@@ -128,7 +128,7 @@ class _Trainer(Trainer):
         self, learner: Learner, args: TrainingArguments, order: Schedule, val: Rows | None, report: Report | None
     ) -> None:
         stage = learner.stage
-        callbacks: list[TrainerCallback] = [_Moments(args.max_steps, validates=val is not None)]
+        callbacks: list[TrainerCallback] = [Moments(args.max_steps, validates=val is not None)]
         if stage.patience is not None and val is not None:
             callbacks.append(EarlyStoppingCallback(stage.patience))
         super().__init__(
@@ -142,7 +142,7 @@ class _Trainer(Trainer):
         self.control: TrainerControl = self.control
         self._order = order
         self._report = report
-        for theirs, ours in ((ProgressCallback, _Bar), (PrinterCallback, _Lines)):
+        for theirs, ours in ((ProgressCallback, Bar), (PrinterCallback, Lines)):
             if any(isinstance(one, theirs) for one in self.callback_handler.callbacks):
                 self.remove_callback(theirs)
                 self.add_callback(ours)
@@ -214,44 +214,6 @@ class _Trainer(Trainer):
         )
 
 
-class _Moments(TrainerCallback):
-    """Saves often enough to go on after a stop, and validates at the very end."""
-
-    def __init__(self, steps: int, *, validates: bool) -> None:
-        self._steps, self._validates = steps, validates
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Which of the two is due."""
-        last = state.global_step >= self._steps
-        control.should_save |= last or state.global_step % max(1, self._steps // _SAVES) == 0
-        control.should_evaluate |= last and self._validates
-
-
-class _Bar(ProgressCallback):
-    """The Trainer's bar, with the few figures that somebody follows."""
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """One short line."""
-        line = _line(logs)
-        if line and state.is_world_process_zero and self.training_bar is not None:
-            self.training_bar.write(f"step {state.global_step}: {line}")
-
-
-class _Lines(TrainerCallback):
-    """The same where there is no terminal to draw a bar on."""
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """One short line."""
-        line = _line(logs)
-        if line and state.is_world_process_zero:
-            log.info("step %d of %d: %s", state.global_step, state.max_steps, line)
-
-
-def _line(logs: dict[str, float]) -> str:
-    names = ("loss", "eval_loss", "eval_R@1", "eval_accuracy")
-    return ", ".join(f"{name.replace('eval_', 'val ')} {logs[name]:.4g}" for name in names if name in logs)
-
-
 def _ready(model: Model[Any], rows: Rows, stage: Stage, live: set[int]) -> Rows:
     """Rows of the encoders that this stage does not train, and nothing of those that it does not read."""
     wanted = needed(model, stage)
@@ -293,7 +255,7 @@ def _share(stage: Stage, n: int) -> int:
 
 
 def _arguments(stage: Stage, folder: Path, seed: int, steps: int, batch: int, device: str) -> TrainingArguments:
-    every = math.ceil(steps / stage.evals) if stage.evals else max(1, steps // _SAVES)
+    every = math.ceil(steps / stage.evals) if stage.evals else max(1, steps // SAVES)
     args = TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,

@@ -70,8 +70,9 @@ class MlflowTracker:
         """Tags say where the checkpoint is, and which."""
         status = "FINISHED" if error is None else "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
         tags = [RunTag(f"vlmkit.{name}", value) for name, value in facts.items()]
-        for run in filter(None, (self._current, self._run)):
+        for run in filter(None, (*self._stages.values(), self._run)):
             self._client.log_batch(run, tags=tags)
+        for run in filter(None, (self._current, self._run)):
             self._client.set_terminated(run, status)
 
     def _new(self, name: str, tags: Mapping[str, str]) -> str:
