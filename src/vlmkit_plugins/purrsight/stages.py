@@ -11,15 +11,15 @@ from vlmkit_plugins.purrsight.data import group, labels
 # then their rows are brought together (align); then the language model learns to read them (sft).
 _TINY = (
     Stage("see", "attributes", ("encoder",), {"encoder": 2e-3}, steps=1500, batch_size=48, labels=labels),
-    Stage("align", "align", ("aligner",), {"aligner": 2e-3}, steps=400, batch_size=64, evals=4, group=group),
+    Stage("align", "align", ("aligner",), {"aligner": 2e-3}, steps=1500, batch_size=64, evals=5, group=group),
     Stage(
         "read",
         "sft",
         ("aligner", "projector", "llm"),
         {"aligner": 1e-3, "projector": 1e-3, "llm": 1e-3},
-        steps=3000,
+        steps=1200,
         batch_size=16,
-        evals=6,
+        evals=4,
     ),
 )
 
