@@ -38,7 +38,8 @@ def load(
         adapter: a PEFT directory trained on the preset's base.
         engine: "local" is `transformers` in this process.
         device: "auto", "cpu", "cuda", "cuda:1" …
-        precision: "auto" is bf16 on a GPU and fp32 on a CPU.
+        precision: "auto" is bf16 on a GPU and fp32 on a CPU. "int8" rounds the language model's weights, for CPUs; an
+            adapter is merged first.
         weights: "random" builds the preset at full size without any download.
 
     Raises `UnknownNameError`, `CheckpointError`, `AdapterError` or `WiringError`; each says what to type.
@@ -89,6 +90,10 @@ def open_head(
     built = task.build(chosen.name, options)
     reached, learned = _adapt(built, Path(adapter) if adapter is not None else None, found)
     built.eval()
+    if precision == "int8":
+        from vlmkit.edge import seal
+
+        seal(built)
     history = [*(found.history if found else ()), *learned]
     provenance = {
         "vlmkit": version("vlmkit"),

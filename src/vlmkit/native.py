@@ -98,6 +98,7 @@ def open_native(
     Args:
         source: hub id such as `Qwen/Qwen2.5-VL-3B-Instruct`, or a directory in the same layout.
     """
+    _refuse_int8(where)
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     hf, processor, commit = load_pretrained(AutoModelForImageTextToText, AutoProcessor, source, where, revision)
@@ -114,9 +115,18 @@ def random_native(
     """
     from transformers import AutoModelForImageTextToText
 
+    _refuse_int8(where)
     if where.quantization is not None:
         raise WiringError("random weights cannot be quantised to int4; choose precision fp32, bf16 or fp16")
     torch.manual_seed(seed)
     with torch.device(where.device):
         hf = AutoModelForImageTextToText.from_config(config, dtype=where.dtype)
     return views(hf.eval(), processor, video=video, image=image)
+
+
+def _refuse_int8(where: Placement) -> None:
+    if where.int8:
+        raise WiringError(
+            "precision='int8' is for heads composed of encoders and a text model, not for vision-language models in "
+            "this version; choose fp32, bf16, fp16 or int4 (--precision)"
+        )

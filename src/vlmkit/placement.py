@@ -9,16 +9,23 @@ import torch
 
 from vlmkit.errors import MissingExtraError, WiringError
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int4": torch.bfloat16}
+_DTYPES = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+    "int8": torch.float32,  # what is not a matrix, and what is loaded before it is rounded
+    "int4": torch.bfloat16,
+}
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Device, type of the weights, and how they are quantised."""
+    """Device, type of the weights, and how they are quantised: by what `transformers` takes, or to int8 by vlmkit."""
 
     device: str
     dtype: torch.dtype
     quantization: Any = None
+    int8: bool = False
 
     def loading(self) -> dict[str, Any]:
         """Arguments of `transformers`' `from_pretrained`."""
@@ -28,13 +35,13 @@ class Placement:
 
 
 def placement(device: str = "auto", precision: str = "auto") -> Placement:
-    """Resolve `auto`: a GPU where there is one, bf16 there and fp32 on a CPU.
+    """Resolve `auto`: a GPU where there is one, bf16 there and fp32 on a CPU. int8 is for CPUs.
 
     fp32, because bf16 matrix work is slower than fp32 on CPUs without AMX. Raises `WiringError` for a device that is
-    not there or an unknown precision, `MissingExtraError` for int4 without bitsandbytes.
+    not there, an unknown precision or int8 on a GPU, `MissingExtraError` for int4 without bitsandbytes.
     """
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if torch.cuda.is_available() and precision != "int8" else "cpu"
     try:
         torch.device(device)
     except RuntimeError:
@@ -45,7 +52,9 @@ def placement(device: str = "auto", precision: str = "auto") -> Placement:
         precision = "fp32" if device == "cpu" else "bf16"
     if precision not in _DTYPES:
         raise WiringError(f"unknown precision {precision!r}; choose one of auto, {', '.join(_DTYPES)}")
-    return Placement(device, _DTYPES[precision], _nf4() if precision == "int4" else None)
+    if precision == "int8" and device != "cpu":
+        raise WiringError(f"precision='int8' is for the CPU, not {device}; give device='cpu', or precision='int4'")
+    return Placement(device, _DTYPES[precision], _nf4() if precision == "int4" else None, precision == "int8")
 
 
 def _nf4() -> Any:

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 Weights = Literal["pretrained", "random"]
 Engine = Literal["local", "vllm", "openai"]
-Precision = Literal["auto", "fp32", "bf16", "fp16", "int4"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8", "int4"]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,21 @@ from io import TextIOWrapper
 
 import typer
 
-from vlmkit.cli import adapter, bench, convert, demo, doctor, evaluate, info, plugins, predict, synth, tasks, train
+from vlmkit.cli import (
+    adapter,
+    bench,
+    convert,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    info,
+    plugins,
+    predict,
+    synth,
+    tasks,
+    train,
+)
 from vlmkit.cli.guard import DebugFlag, VersionFlag, guarded
 
 __all__ = ["app", "main"]
@@ -42,6 +56,7 @@ for _command in (
     demo.demo,
     bench.bench,
     convert.convert,
+    export.export,
 ):
     app.command()(guarded(_command))
 app.add_typer(adapter.app, name="adapter")

@@ -55,6 +55,7 @@ class TimmImages:
         self.modalities: frozenset[Modality] = frozenset({"image", "video"})
         self.reads = self.modalities
         self.dim: int = own.num_features
+        self.input_size: tuple[int, int, int] = tuple(self._config["input_size"])
         self.module: nn.Module = trunk
         shared = {"trunk": name or _name(own.pretrained_cfg), "data": _plain(self._config)}
         self.spec: Mapping[str, Any] = {
@@ -103,11 +104,12 @@ class TimmImages:
             return Features(weight.new_zeros(0, self.dim), lengths)
         pixels = torch.cat([one[_PIXELS[modality]] for one in present]).to(weight)
         pixels = pixels.contiguous(memory_format=torch.channels_last)  # convolutions are faster so, and equal
-        rows = torch.cat([self._rows(some) for some in pixels.split(_AT_ONCE)])
+        rows = torch.cat([self.rows(some) for some in pixels.split(_AT_ONCE)])
         times_s = torch.cat([one["times_s"] for one in present]) if modality == "video" else None
         return Features(rows, lengths, times_s=times_s)
 
-    def _rows(self, pixels: Tensor) -> Tensor:
+    def rows(self, pixels: Tensor) -> Tensor:
+        """Prepared pixels `[b, 3, height, width]` to `[b, d]`."""
         trunk: Any = self.module
         rows: Tensor = trunk.forward_features(pixels)
         if self._pooled:

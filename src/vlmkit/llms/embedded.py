@@ -138,12 +138,11 @@ class CausalLm:
 
     def _embedded(self, pieces: Sequence[list[int] | Tensor]) -> Tensor:
         parts = [self._words(piece) if isinstance(piece, list) else piece for piece in pieces]
-        weight = self.hf.get_input_embeddings().weight
-        return torch.cat([part.to(weight.device, weight.dtype) for part in parts])
+        return torch.cat([part.to(self.hf.device, self.hf.dtype) for part in parts])
 
     def _words(self, ids: Sequence[int]) -> Tensor:
         table = self.hf.get_input_embeddings()
-        found: Tensor = table(torch.tensor(ids, dtype=torch.long, device=table.weight.device))
+        found: Tensor = table(torch.tensor(ids, dtype=torch.long, device=self.hf.device))
         return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vlmkit.errors import WiringError
 from vlmkit.task import Precision, Weights
 
 
@@ -47,8 +48,11 @@ def train(
             when not given.
 
     Raises `DataError` for data without truth, `UnknownNameError` for a stage that the preset has not or an unknown
-    tracker, `MissingExtraError` for a tracker that is not installed, `CheckpointError` for a folder in use.
+    tracker, `MissingExtraError` for a tracker that is not installed, `CheckpointError` for a folder in use,
+    `WiringError` for int8.
     """
+    if precision == "int8":
+        raise WiringError("int8 weights cannot be trained; train in fp32 or bf16, and load the result in int8")
     from vlmkit.training.run import run
 
     options: dict[str, Any] = {"weights": weights, "model": model, "device": device, "precision": precision}

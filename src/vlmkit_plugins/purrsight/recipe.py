@@ -15,6 +15,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, BertModel, PreTrainedTokenizerFast, Qwen2ForCausalLM
 
 from vlmkit.composed import LLM, Composed, Part, public_parts, restore
+from vlmkit.edge import is_packed
 from vlmkit.encoders.panns import Cnn14, Panns, load_cnn14
 from vlmkit.encoders.text import HfText, open_text, without_pooler
 from vlmkit.encoders.timm import TimmImages, open_timm
@@ -29,7 +30,7 @@ from vlmkit.projectors.aligned import Aligned
 from vlmkit.protocols import Encoder
 from vlmkit.task import BuildOptions
 from vlmkit.types import Modality
-from vlmkit_plugins.purrsight import architecture
+from vlmkit_plugins.purrsight import architecture, packed
 from vlmkit_plugins.purrsight.architecture import FIGURES
 from vlmkit_plugins.purrsight.head import decoder, presets, prompt
 from vlmkit_plugins.purrsight.schema import CatReport
@@ -55,6 +56,8 @@ def build(preset: str, options: BuildOptions) -> Model[CatReport]:
     if where.quantization is not None and options.weights == "random":
         raise WiringError("random weights cannot be quantised to int4; choose precision fp32, bf16 or fp16")
     folder = Path(options.checkpoint) if options.checkpoint is not None else None
+    if folder is not None and is_packed(folder):
+        return packed.build(preset, options, folder)
     sources = _public(preset, options, folder)
     torch.manual_seed(0)
     hf, tokenizer, commit = _llm(preset, options, folder, where)
