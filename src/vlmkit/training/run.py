@@ -18,7 +18,7 @@ from vlmkit.head import Head
 from vlmkit.loading import open_head, task_named
 from vlmkit.training import processes, resume, trackers
 from vlmkit.training.cache import FeatureCache, cache_folder
-from vlmkit.training.data import Rows, prepare
+from vlmkit.training.data import Rows, encode, learning, needed, prepare
 from vlmkit.training.loop import StageLog, restore, run_stage
 from vlmkit.training.memory import keep_freed
 from vlmkit.training.resume import Progress
@@ -109,8 +109,9 @@ class _Run:
         _add_lora(self.head, self.stages, self.order.seed)
         rows, bad = prepare(self.head.model, [*samples, *held], self.stages, self.cache)
         if processes.first():
-            found = (self.cache.read, self.cache.encoded, self.cache.folder)
-            log.info("features: %d read from the cache, %d encoded (%s)", *found)
+            if self.cache.read or self.cache.encoded:
+                found = (self.cache.read, self.cache.encoded, self.cache.folder)
+                log.info("features: %d read from the cache, %d encoded (%s)", *found)
             for sample, reason in bad.items():
                 log.warning("left out: %s: %s", sample, reason)
         names = {sample.id for sample in held}
@@ -127,14 +128,26 @@ class _Run:
             self.trackers.begin(f"vlmkit train {self.order.task}", self._about(facts))
             if processes.first():
                 self.progress.note("trackers", self.trackers.ids)
-            logs = [
-                self._stage(number, one, learned, validated if held else None) for number, one in enumerate(self.stages)
-            ]
+            logs = []
+            for number, one in enumerate(self.stages):
+                learned, validated = self._settled(number, learned), self._settled(number, validated)
+                logs.append(self._stage(number, one, learned, validated if held else None))
             digest = processes.by_first(lambda: self._save(facts, logs))
         except BaseException as error:
             self.trackers.end(error)
             raise
         self.trackers.end(None, {"checkpoint": str(self.progress.out.resolve()), "checkpoint_sha256": digest})
+
+    def _settled(self, number: int, rows: Rows) -> Rows:
+        """Rows of the encoders that earlier stages trained and no later one does: encoded now, once for all of them."""
+        model, left = self.head.model, self.stages[number:]
+        if not len(rows):
+            return rows
+        over = set[int]().union(*(needed(model, stage) for stage in left))
+        over -= set[int]().union(*(learning(model, stage) for stage in left))
+        known = set(rows[0].kept)
+        missing = [index for index in sorted(over) if not model.encoders[index].modalities <= known]
+        return encode(model, rows, missing) if missing else rows
 
     def _stage(self, number: int, stage: Stage, rows: Rows, val: Rows | None) -> StageLog:
         """Train one stage, or take over what an earlier process left of it."""
