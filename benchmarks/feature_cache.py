@@ -1,0 +1,103 @@
+"""What the feature cache saves: the first epoch of an alignment beside the second, at full size with random weights.
+
+The first epoch decodes every medium and runs the frozen encoders; the second reads their rows: from disk, as another
+run would, or from memory, as the same run does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vlmkit.loading import open_head, task_named
+from vlmkit.model import Model
+from vlmkit.training.cache import FeatureCache
+from vlmkit.training.data import Rows, prepare
+from vlmkit.training.loop import run_stage
+from vlmkit.training.stage import Stage
+from vlmkit.types import Sample
+
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Seconds of one pass over the data, and where its rows came from."""
+
+    name: str
+    read: int
+    encoded: int
+    rows_s: float
+    train_s: float
+
+    @property
+    def seconds(self) -> float:
+        """Both parts."""
+        return self.rows_s + self.train_s
+
+
+def epoch(
+    name: str, model: Model[Any], samples: Sequence[Sample], stage: Stage, folder: Path, rows: Rows | None = None
+) -> tuple[Epoch, Rows]:
+    """One pass of the optimiser over all samples; `rows` where they are in memory already."""
+    cache = FeatureCache(folder)
+    start_s = time.perf_counter()
+    if rows is None:
+        rows, _ = prepare(model, samples, [stage], cache)
+    rows_s = time.perf_counter() - start_s
+    with tempfile.TemporaryDirectory() as scratch:
+        start_s = time.perf_counter()
+        run_stage(model, rows, stage, Path(scratch), seed=0, max_steps=None)
+    return Epoch(name, cache.read, cache.encoded, rows_s, time.perf_counter() - start_s), rows
+
+
+def show(epochs: Sequence[Epoch]) -> None:
+    """One line an epoch, with how many times as fast as the first it was."""
+    print(
+        f"{'':<26}{'from cache':>11}{'encoded':>9}{'rows, s':>9}{'training, s':>13}{'total, s':>10}{'times as fast':>15}"
+    )
+    for one in epochs:
+        ratio = epochs[0].seconds / one.seconds
+        print(
+            f"{one.name:<26}{one.read:>11}{one.encoded:>9}{one.rows_s:>9.2f}{one.train_s:>13.2f}"
+            f"{one.seconds:>10.2f}{ratio:>15.1f}"
+        )
+
+
+def main() -> None:
+    """Draw, build, and go over the data three times."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-n", type=int, default=24, help="samples (default 24)")
+    parser.add_argument("--preset", default="qwen2.5-0.5b")
+    given = parser.parse_args()
+    packages = ", ".join(f"{name} {version(name)}" for name in ("vlmkit", "torch", "transformers"))
+    print(f"{platform.platform()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads; {packages}")
+    task = task_named("purrsight")
+    with tempfile.TemporaryDirectory() as folder:
+        data, cache = Path(folder, "data"), Path(folder, "cache")
+        task.synth(data, given.n, 0, 1)
+        samples = list(task.read(data))
+        media = sum(len(one.media) + bool(one.text) for one in samples)
+        print(f"purrsight/{given.preset}, random weights, on the CPU: {len(samples)} samples, {media} media and texts")
+        model = open_head("purrsight", preset=given.preset, weights="random", device="cpu", precision="fp32").model
+        found = next(stage for stage in task.stages(given.preset) if stage.objective == "align")
+        steps = max(1, len(samples) // BATCH)
+        stage = replace(found, steps=steps, batch_size=BATCH, evals=0, patience=None)
+        first, _ = epoch("first epoch", model, samples, stage, cache)
+        disk, rows = epoch("second, from disk", model, samples, stage, cache)
+        memory, _ = epoch("second, from memory", model, samples, stage, cache, rows)
+    show([first, disk, memory])
+
+
+if __name__ == "__main__":
+    main()
