@@ -20,6 +20,7 @@ class Prepared:
         sample: without the media that could not be read.
         inputs: one a encoder, in the model's order.
         facts: what encoders measured (a film's true length, say); it joins the sample's meta.
+        seen: modalities of which there is something, text included.
         seconds: how long reading took.
     """
 
@@ -27,6 +28,7 @@ class Prepared:
     inputs: tuple[Inputs, ...]
     problems: tuple[Problem, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    seen: frozenset[Modality] = frozenset()
     seconds: float = 0.0
 
     @property
@@ -59,7 +61,8 @@ def prepare(
                 failed[modality] = error
                 continue
             facts |= one.pop("facts", {})
-            notes += one.pop("notes", ()) if fed else ()
+            said = one.pop("notes", ())
+            notes += said if fed else ()
             seen |= {modality} if one else set()
             made |= one
         inputs.append(made)
@@ -71,7 +74,7 @@ def prepare(
         if modality in sample.media or error.source not in lost  # what cannot be opened has no sound track either
     ]
     problems += _missing(sample, encoders, requires, nothing=not (seen or failed))
-    return Prepared(left, tuple(inputs), (*problems, *notes), facts, time.perf_counter() - start)
+    return Prepared(left, tuple(inputs), (*problems, *notes), facts, frozenset(seen), time.perf_counter() - start)
 
 
 def _missing(

@@ -103,7 +103,8 @@ def prepare(
     """Decode every sample once, and run the encoders that no stage trains; rows that the cache has cost neither.
 
     Inputs of encoders that learn are kept, pixels in half precision, which costs a normalised pixel under 1/1000.
-    Returns the usable rows, and `{sample id: reason}` of the others. Raises `DataError` when none is usable.
+    Returns the rows to learn from, and `{sample id: reason}` of the others, those with a medium that could not be read
+    or a truth that what was read cannot show among them. Raises `DataError` when none is left.
     """
     wanted = set[int]().union(*(needed(model, stage) for stage in stages))
     live = wanted & set[int]().union(*(learning(model, stage) for stage in stages))
@@ -113,16 +114,26 @@ def prepare(
     rows = list(follow(_rows(model, samples, keep, live, cache), "reading media", len(samples)))
     if cache is not None and counts is not None:
         cache.read, cache.encoded = counts
-    bad = {
-        row.prepared.sample.id: "; ".join(problem.message for problem in row.prepared.problems if problem.fatal)
-        for row in rows
-        if not row.prepared.usable
-    }
-    good = [row for row in rows if row.prepared.usable]
+    reasons = [(row, _objection(model, row)) for row in rows]
+    bad = {row.prepared.sample.id: reason for row, reason in reasons if reason}
+    good = [row for row, reason in reasons if not reason]
     if not good:
         reason = next(iter(bad.values()), "none given")
         raise DataError(f"none of {len(samples)} samples can be used; the first: {reason}")
     return Rows(good), bad
+
+
+def _objection(model: Model[Any], row: Row) -> str:
+    """Why a sample would teach to invent: it cannot be used, a medium of it was lost, or its truth breaks a rule."""
+    one = row.prepared
+    lost = [problem.message for problem in one.problems if problem.fatal or problem.code.startswith("media_")]
+    if lost or one.sample.truth is None:
+        return "; ".join(lost)
+    used = (one.seen - set(row.kept)) | {modality for modality, kept in row.kept.items() if sum(kept.lengths)}
+    used |= one.seen & {"text"}  # read as it is, too
+    seen = replace(one.sample, meta={**one.sample.meta, **one.facts, "used": tuple(sorted(used))})
+    found = [problem for rule in getattr(model.decoder, "rules", ()) for problem in rule(one.sample.truth, seen)]
+    return "; ".join(problem.message for problem in found if problem.fatal)
 
 
 def encode(model: Model[Any], rows: Rows, encoders: Collection[int]) -> Rows:
