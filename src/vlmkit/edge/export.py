@@ -11,7 +11,7 @@ import torch
 
 from vlmkit.composed import Composed
 from vlmkit.edge.compare import Compared, compared, logits
-from vlmkit.edge.onnx import export_encoder, file_of
+from vlmkit.edge.onnx import export_encoder, file_of, require_exporter
 from vlmkit.edge.packed import write_parts
 from vlmkit.edge.sealed import Sealed, seal
 from vlmkit.errors import CheckpointError, WiringError
@@ -69,7 +69,7 @@ def export(head: Head[Any], directory: str | Path) -> Exported:
     tower beside a language model, is left out.
 
     Raises `CheckpointError` for a folder in use or a graph that gives other rows, `WiringError` for a head that is not
-    composed of encoders, an aligner and a text model on the CPU.
+    composed of encoders, an aligner and a text model on the CPU, `MissingExtraError` without `vlmkit[edge]`.
     """
     folder, model = Path(directory), head.model
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -80,6 +80,7 @@ def export(head: Head[Any], directory: str | Path) -> Exported:
             f"a {head.task.name} head of {type(backbone).__name__} has no form for small machines in this version: "
             "wanted one in fp32, composed of encoders, an aligner and a text model"
         )
+    require_exporter()
     if model.roles["lora"]:
         head.merge_adapter()
     ids = llm.tokenizer(llm.text(head.task.prompt(Sample("probe"))), add_special_tokens=False)["input_ids"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,22 @@ def file_of(modalities: frozenset[Any]) -> str:
     return "-".join(sorted(modalities)) + ".onnx"
 
 
+def require_exporter() -> None:
+    """Raises `MissingExtraError` where graphs can be neither written nor compared: torch finds out in mid-work."""
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        try:
+            import_module(package)
+        except ImportError as error:
+            raise MissingExtraError(package, "edge") from error
+
+
 def export_encoder(encoder: Encoder, folder: Path) -> float:
     """Write one encoder's network as a graph; returns the largest difference of rows, relative to the largest number.
 
     The batch is free, and for sound its length. Raises `WiringError` for an encoder without such a form, and
     `CheckpointError` where graph and network differ by more than `TOLERANCE`.
     """
+    require_exporter()
     network, examples, free = _exportable(encoder)
     path = folder / file_of(encoder.modalities)
     _write(network.eval(), examples[0], free, path)
@@ -122,10 +133,6 @@ def _exportable(encoder: Encoder) -> tuple[nn.Module, Sequence[Tensor], tuple[in
 
 
 def _write(network: nn.Module, example: Tensor, free: Sequence[int], path: Path) -> None:
-    try:
-        import onnxscript  # noqa: F401  # torch only finds out in the middle of its work
-    except ImportError as error:
-        raise MissingExtraError("onnxscript", "edge") from error
     from torch.export import Dim  # costs as much as the rest of torch's import
 
     with warnings.catch_warnings():

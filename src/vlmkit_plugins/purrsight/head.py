@@ -15,7 +15,7 @@ from vlmkit.errors import WiringError
 from vlmkit.protocols import Decoder
 from vlmkit.task import BuildOptions, Preset, Task
 from vlmkit.types import Message, Modality, Problem, Prompt, Sample, Slot
-from vlmkit_plugins.purrsight import data, envelope, metrics, picture, schema, specs, synth
+from vlmkit_plugins.purrsight import data, envelope, metrics, picture, plan, schema, specs, synth
 from vlmkit_plugins.purrsight.schema import MARKERS, NOT_OBSERVED, VOCABULARY, CatReport
 
 if TYPE_CHECKING:
@@ -137,5 +137,6 @@ def task() -> Task[CatReport]:
         to_json=envelope.to_json,
         from_json=envelope.from_json,
         scoring=metrics.SCORING,
+        plan=plan.lines,
         picture=picture.draw,
     )
