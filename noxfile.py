@@ -30,6 +30,14 @@ ENVIRONMENTS = {
     "oldest": ["-e", ".[all]", "--group", "test", "--group", "docs", "transformers==5.19.0"],
 }
 
+OLDEST = [
+    "tests/test_native_views.py",
+    "tests/llms/test_embedded.py",
+    "tests/warehouse/test_tiny.py",
+    "tests/purrsight/test_tiny.py",
+    "tests/training",
+]
+
 
 def _program(folder: Path, name: str) -> str:
     return str(folder / ("Scripts" if os.name == "nt" else "bin") / name)
@@ -103,10 +111,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def oldest(session: nox.Session) -> None:
-    """The native views and the shipped head on the oldest transformers that is allowed."""
+    """Native views, the shipped heads and training on the oldest transformers that is allowed."""
     run = _shared(session, "oldest")
     session.env["OMP_NUM_THREADS"] = "1"
-    run("pytest", "-n", "2", "tests/test_native_views.py", "tests/warehouse/test_tiny.py", *session.posargs)
+    run("pytest", "-n", "2", *OLDEST, *session.posargs)
 
 
 @nox.session
@@ -134,11 +142,12 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Make clips, predict on them with the shipped `tiny` head and draw the result, in a fresh folder."""
+    """Make samples, answer about them with the shipped `tiny` heads and draw the results, in a fresh folder."""
     run = _shared(session, "torch")
     folder = Path(tempfile.mkdtemp(prefix="vlmkit-demo-"))
     with session.chdir(folder):
-        run("vlmkit", "demo", "warehouse", *session.posargs)
+        run("vlmkit", "demo", "warehouse", "-o", "warehouse", *session.posargs)
+        run("vlmkit", "demo", "purrsight", "-o", "purrsight", *session.posargs)
     for picture in sorted(folder.rglob("*.png")):
         session.log(f"picture: {picture}")
 

@@ -8,7 +8,8 @@ and did not. A missing answer counts as wrong in each figure; words are not scor
   values that occur; `not_observed` for an observable marker is a miss.
 - `ethogram_group`, `affective_state`, `arousal_level`, `risk_rating`: right.
 - `fields`: the share of the eight closed fields that are right, `not_observed` included; `exact`: all of them are.
-- `risk_recall`: of samples of risk 4 or 5, those answered 4 or 5.
+- `risk_recall`: of samples of risk 4 or 5, those answered 4 or 5; `risk_precision`: of those answered 4 or 5, the ones
+  that are, so that crying wolf shows.
 - `not_observed_recall`: of the markers that are not observable, those answered `not_observed`.
 - `not_observed_recall@absent`: the same a sample for absent markers, which the grammar forces. `valid`: there is an
   answer, hence JSON of the schema. These two say nothing about seeing; no baseline is compared in them.
@@ -60,16 +61,24 @@ def counts(truth: CatReport, answer: CatReport | None) -> dict[str, float]:
     blank = [name for name in MARKERS if truth.fields[name] == NOT_OBSERVED]
     found = {"not_observed:true": float(len(blank))}
     found["not_observed:hit"] = float(sum(given.get(name) == NOT_OBSERVED for name in blank))
+    found["risk:said"] = float(given.get("risk_rating") in RISKY)
+    found["risk:hit"] = float(given.get("risk_rating") in RISKY and truth.fields["risk_rating"] in RISKY)
     for marker in (name for name in MARKERS if name not in blank):
         found |= f1_counts(marker, str(truth.fields[marker]), str(given[marker]) if given else None)
     return found
 
 
 def combine(means: Mapping[str, float]) -> dict[str, float]:
-    """Macro-F1 by marker, and the recall of `not_observed`."""
-    blanks = means["not_observed:true"]
-    recall = means["not_observed:hit"] / blanks if blanks else math.nan
-    return {**{f"{marker}_macro_f1": macro_f1(marker, means) for marker in MARKERS}, "not_observed_recall": recall}
+    """Macro-F1 by marker, the recall of `not_observed`, the precision of alarms."""
+    return {
+        **{f"{marker}_macro_f1": macro_f1(marker, means) for marker in MARKERS},
+        "not_observed_recall": _ratio(means["not_observed:hit"], means["not_observed:true"]),
+        "risk_precision": _ratio(means["risk:hit"], means["risk:said"]),
+    }
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else math.nan
 
 
 def checks(sample: Sample, answer: CatReport | None) -> dict[str, float | None]:
