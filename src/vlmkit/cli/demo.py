@@ -20,6 +20,8 @@ from vlmkit.errors import MissingExtraError, VlmkitError
 from vlmkit.task import Task
 from vlmkit.types import Prediction, Sample
 
+COLUMNS = 5  # figures that the table has room for; of more, those that are wrong are named
+LETTERS = 60  # of an answer in it; the picture shows all
 FIRST = "warehouse"  # shown when no task is named, where it is installed
 
 Pairs = Sequence[tuple[Sample, Prediction[Any]]]
@@ -79,13 +81,16 @@ def _samples(task: Task[Any], folder: Path, n: int, seed: int) -> Path:
 def _show(task: Task[Any], pairs: Pairs) -> None:
     from vlmkit.evaluate.table import text_table
 
+    figures = [task.scoring.row(sample.truth, prediction.value) for sample, prediction in pairs]
+    names = list(figures[0])
     rows = []
-    for sample, prediction in pairs:
-        figures = task.scoring.row(sample.truth, prediction.value)
+    for (sample, prediction), found in zip(pairs, figures, strict=True):
         answer = "–" if prediction.value is None else _brief(prediction.value)
-        rows.append([sample.id, _brief(sample.truth), answer, *(_mark(value) for value in figures.values())])
-    names = list(task.scoring.row(pairs[0][0].truth, None))
-    typer.echo(text_table(["id", "truth", "prediction", *names], rows))
+        marks = [_mark(value) for value in found.values()]
+        if len(names) > COLUMNS:
+            marks = [", ".join(name for name, mark in zip(names, marks, strict=True) if mark not in "✓–") or "–"]
+        rows.append([sample.id, _brief(sample.truth), answer, *marks])
+    typer.echo(text_table(["id", "truth", "prediction", *(names if len(names) <= COLUMNS else ["wrong"])], rows))
 
 
 def _draw(task: Task[Any], pairs: Pairs, picture: Path) -> None:
@@ -100,7 +105,8 @@ def _draw(task: Task[Any], pairs: Pairs, picture: Path) -> None:
 
 
 def _brief(value: Any) -> str:
-    return " · ".join(_leaves(plain(value)))
+    text = " · ".join(_leaves(plain(value)))
+    return text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…"
 
 
 def _leaves(value: Any) -> Iterator[str]:
