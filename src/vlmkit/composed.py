@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from vlmkit.errors import CheckpointError
-from vlmkit.llms.lora.host import LoraHost, weights_sha256
+from vlmkit.llms.lora.host import LoraHost, stored, weights_sha256
 from vlmkit.protocols import Role
 from vlmkit.safety import require_safetensors
 
@@ -93,14 +93,13 @@ class Composed(LoraHost):
         directory.mkdir(parents=True, exist_ok=True)
         records = {}
         for name, part in self.parts.items():
-            state = {key: _stored(value, dtype) for key, value in part.module.state_dict().items()}
+            state = stored(part.module.state_dict(), dtype)
             if part.source is None:
                 save_file(state, directory / f"{name}.safetensors")
             records[name] = _Record(source=part.source, trained=part.trained, sha256=weights_sha256(state))
         (directory / PARTS).write_text(_Records(records).model_dump_json(indent=1) + "\n", encoding="utf-8")
         if self.base is None:
-            state = {key: _stored(value, dtype) for key, value in self.base_state().items()}
-            self.hf.save_pretrained(directory / LLM, state_dict=state)
+            self.hf.save_pretrained(directory / LLM, state_dict=self.stored_state(dtype))
             self.tokenizer.save_pretrained(directory / LLM)
 
 
@@ -144,8 +143,3 @@ def _records(directory: Path) -> dict[str, _Record]:
         return _Records.model_validate_json(path.read_bytes()).root
     except (OSError, ValidationError):
         raise CheckpointError(f"{path} is missing or damaged; copy the whole folder again") from None
-
-
-def _stored(value: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
-    kept = value.detach().cpu()
-    return (kept.to(dtype) if dtype is not None and kept.is_floating_point() else kept).contiguous()

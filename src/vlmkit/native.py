@@ -65,8 +65,7 @@ class Native(LoraHost):
         """
         if self.base is not None:
             return
-        state = {name: value.to(dtype or value.dtype) for name, value in self.base_state().items()}
-        self.hf.save_pretrained(directory, state_dict=state)
+        self.hf.save_pretrained(directory, state_dict=self.stored_state(dtype))
         self.processor.save_pretrained(directory)
 
 

@@ -44,6 +44,10 @@ class LoraHost:
         state = self.hf.state_dict().items()
         return {name.replace(".base_layer.", "."): value for name, value in state if ".lora_" not in name}
 
+    def stored_state(self, dtype: torch.dtype | None = None) -> dict[str, torch.Tensor]:
+        """`base_state` as a file holds it."""
+        return stored(self.base_state(), dtype)
+
     def checkpoint_activations(self, on: bool) -> None:
         """Gradient checkpointing, in the variant that also works below frozen layers."""
         # transformers 5.23 deprecates the old word; 5.19 does not know the new one
@@ -83,3 +87,17 @@ def weights_sha256(state: Mapping[str, Any]) -> str:
         digest.update(name.encode())
         digest.update(value.detach().float().cpu().contiguous().numpy().data)
     return digest.hexdigest()
+
+
+def stored(state: Mapping[str, torch.Tensor], dtype: torch.dtype | None) -> dict[str, torch.Tensor]:
+    """Weights as a file holds them; floating numbers as `dtype`, where it is given.
+
+    Tied weights stay one tensor, so that `transformers` writes them once.
+    """
+    made: dict[tuple[int, torch.Size], torch.Tensor] = {}
+
+    def one(value: torch.Tensor) -> torch.Tensor:
+        kept = value.detach().cpu()
+        return (kept.to(dtype) if dtype is not None and kept.is_floating_point() else kept).contiguous()
+
+    return {name: made.setdefault((value.data_ptr(), value.shape), one(value)) for name, value in state.items()}
