@@ -12,7 +12,6 @@ from torch import nn
 from tests.tiny_models import tiny_qwen2
 from vlmkit.composed import PARTS, Composed, Part, public_parts, restore
 from vlmkit.errors import CheckpointError
-from vlmkit.safety import require_safetensors
 
 
 def _parts(seed: int = 0, public: str | None = "hub/trunk") -> dict[str, Part]:
@@ -66,15 +65,6 @@ def test_half_precision_leaves_counters_alone(tmp_path: Path) -> None:
     state = again["image"].module.state_dict()
     assert state["1.num_batches_tracked"].dtype == torch.int64
     assert torch.allclose(state["0.weight"], made.parts["image"].module.state_dict()["0.weight"], atol=1e-3)
-
-
-@pytest.mark.parametrize("dtype", [None, torch.float16])
-def test_tied_weights_are_written_once(tmp_path: Path, dtype: torch.dtype | None) -> None:
-    made = _composed(_parts())
-    assert made.hf.config.tie_word_embeddings
-    made.save(tmp_path, dtype)
-    inside = require_safetensors(tmp_path / "llm" / "model.safetensors")
-    assert sum(info.shape == tuple(made.hf.lm_head.weight.shape) for info in inside.values()) == 1
 
 
 def test_a_public_part_with_other_numbers_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tests.media.sounds import coded, noise, sounding_film, wav
 from vlmkit.errors import CheckpointError, VlmkitError
 from vlmkit.head import Head
 from vlmkit.loading import load, open_head
+from vlmkit.safety import require_safetensors
 from vlmkit.types import Clip, Image, Limits, Prediction, Sample, Sound
 from vlmkit_plugins.purrsight.schema import CatReport
 
@@ -185,6 +186,14 @@ def test_a_saved_head_answers_the_same(head: Head[CatReport], tmp_path: Path) ->
     (copied / "base" / "projector.safetensors").write_bytes(b"other")
     with pytest.raises(CheckpointError, match=r"projector.safetensors was changed after saving"):
         open_head(copied)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_tied_weights_are_written_once(head: Head[CatReport], tmp_path: Path, half: bool) -> None:
+    head.save_pretrained(tmp_path / "saved", half=half)
+    inside = require_safetensors(tmp_path / "saved" / "base" / "llm" / "model.safetensors")
+    words = tuple(head.model.llm.hf.lm_head.weight.shape)  # type: ignore[union-attr]
+    assert sum(info.shape == words for info in inside.values()) == 1
 
 
 def test_the_real_preset_says_what_it_lacks_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
