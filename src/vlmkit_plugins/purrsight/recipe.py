@@ -38,6 +38,8 @@ from vlmkit_plugins.purrsight.specs import AUDIO, IMAGE, RATE_HZ, TEXT_TOKENS, V
 
 CNN14_VARIABLE = "VLMKIT_CNN14_16K"
 """Names the converted Cnn14 file; without it, it is looked for in the cache folder."""
+MINILM_VARIABLE = "VLMKIT_MINILM"
+"""Names a local folder with the text tower; without it, it comes from the hub, where it may lie as a pickle only."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _modules(preset: str, sources: Mapping[str, str], tokenizer: Any) -> Modules
     else:
         audio = Cnn14(figures.panns)
     if "text" in sources:
-        tower = open_text(sources["text"], max_tokens=TEXT_TOKENS)
+        tower = open_text(os.environ.get(MINILM_VARIABLE) or sources["text"], max_tokens=TEXT_TOKENS)
         return Modules(trunk, audio, tower.module, tower.tokenizer)
     words = _with_first(deepcopy(tokenizer))
     text = without_pooler(BertModel(architecture.text_config(preset, words)))
