@@ -17,7 +17,7 @@ from vlmkit.errors import DataError, WiringError
 from vlmkit.projectors.aligned import LOGIT_SCALE_MAX
 from vlmkit.projectors.identity import Identity
 from vlmkit.protocols import Role
-from vlmkit.training.align import AlignLearner, Vectors, _numbers, contrastive
+from vlmkit.training.align import AlignLearner, Vectors, _numbers, contrastive, paired
 from vlmkit.training.data import Rows, prepare
 from vlmkit.training.features import join
 from vlmkit.training.loop import run_stage
@@ -121,6 +121,22 @@ def test_a_batch_without_a_pair_is_refused_by_name() -> None:
     learner = AlignLearner(toy.model(), toy.ALIGN, ())
     with pytest.raises(DataError, match=r"4 samples \(0 with audio, 0 with image, 4 with text; the first is 's000'\)"):
         learner(rows.prepared, join([row.kept for row in rows.items]))
+
+
+def test_samples_of_one_modality_take_no_part() -> None:
+    model, samples = toy.model(), toy.samples(12)
+    alone = [replace(one, id=f"{one.id} alone", media={}, text="red") for one in samples]
+    rows = _rows([*samples, *alone])
+    kept = paired(model, rows, toy.ALIGN, "samples")
+    assert [row.prepared.sample.id for row in kept.items] == [
+        one.id for one in samples if len(one.media) + bool(one.text) > 1
+    ]
+    with pytest.raises(
+        DataError, match=r"'align': 12 held have no two with the same pair of modalities \(pairs: none\)"
+    ):
+        paired(model, _rows(alone), toy.ALIGN, "held")
+    with pytest.raises(DataError, match=r"\(pairs: audio with image 1, audio with text 1, image with text 1\)"):
+        paired(model, _rows([*alone, *toy.samples(1, lacking=False)]), toy.ALIGN, "held")
 
 
 def test_a_projector_without_a_shared_space_is_refused() -> None:

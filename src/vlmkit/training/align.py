@@ -6,6 +6,7 @@ Legend: `b` samples of a batch over all processes, `d` width of the shared space
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -19,6 +20,7 @@ from vlmkit.model import Model
 from vlmkit.prepared import Prepared
 from vlmkit.projectors.aligned import LOGIT_SCALE_MAX
 from vlmkit.training import processes
+from vlmkit.training.data import Rows
 from vlmkit.training.features import Packed
 from vlmkit.training.learner import Learner
 from vlmkit.training.retrieval import flat, retrieval
@@ -78,6 +80,23 @@ def contrastive(vectors: Vectors, scale: Tensor) -> Tensor | None:
         cross_entropy = nn.functional.cross_entropy
         losses.append((cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2)
     return torch.stack(losses).mean() if losses else None
+
+
+def paired(model: Model[Any], rows: Rows, stage: Stage, what: str) -> Rows:
+    """Samples with two modalities or more, of those that have an encoder: the others have nothing to be aligned with.
+
+    Raises `DataError` where no two of them have the same pair; `what` says which samples these are.
+    """
+    read = frozenset[str]().union(*(encoder.modalities for encoder in model.encoders))
+    found = [(row, sorted(row.prepared.seen & read)) for row in rows.items]
+    pairs = Counter(pair for _, seen in found for pair in combinations(seen, 2))
+    if not pairs or max(pairs.values()) < 2:
+        counts = ", ".join(f"{a} with {b} {n}" for (a, b), n in sorted(pairs.items())) or "none"
+        raise DataError(
+            f"stage {stage.name!r}: {len(rows)} {what} have no two with the same pair of modalities (pairs: {counts}); "
+            "bring samples with pairs"
+        )
+    return Rows([row for row, seen in found if len(seen) > 1])
 
 
 class AlignLearner(Learner):

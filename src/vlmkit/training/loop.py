@@ -25,7 +25,7 @@ from vlmkit.errors import DataError, VlmkitError
 from vlmkit.model import Model
 from vlmkit.protocols import Role
 from vlmkit.training import processes
-from vlmkit.training.align import AlignLearner
+from vlmkit.training.align import AlignLearner, paired
 from vlmkit.training.attributes import AttributesLearner, classes
 from vlmkit.training.callbacks import SAVES, Bar, Lines, Moments
 from vlmkit.training.data import Row, Rows, Schedule, encode, learning, needed
@@ -99,6 +99,8 @@ def run_stage(
         raise DataError(f"stage {stage.name!r} validates {stage.evals} times, and there is nothing to validate on")
     live = needed(model, stage) & learning(model, stage)
     counts = model.train_roles(stage.roles)
+    if stage.objective == "align":
+        rows, val = paired(model, rows, stage, "samples"), val and paired(model, val, stage, "validation samples")
     data, held = _ready(model, rows, stage, live), _ready(model, val, stage, live) if val and stage.evals else None
     torch.manual_seed(seed)
     learner = _learner(model, data, stage, live)

@@ -17,6 +17,7 @@ from vlmkit.errors import DataError, UnknownNameError, VlmkitError
 from vlmkit.head import Head
 from vlmkit.loading import open_head, task_named
 from vlmkit.training import processes, resume, trackers
+from vlmkit.training.align import paired
 from vlmkit.training.cache import FeatureCache, cache_folder
 from vlmkit.training.data import Rows, encode, learning, needed, prepare
 from vlmkit.training.loop import StageLog, restore, run_stage
@@ -117,6 +118,10 @@ class _Run:
         names = {sample.id for sample in held}
         learned = Rows([row for row in rows.items if row.prepared.sample.id not in names])
         validated = Rows([row for row in rows.items if row.prepared.sample.id in names])
+        for one in (stage for stage in self.stages if stage.objective == "align"):  # not when hours are spent
+            paired(self.head.model, learned, one, "samples")
+            if one.evals:
+                paired(self.head.model, validated, one, "validation samples")
         facts = {
             "samples": len(learned),
             "val_samples": len(validated),
