@@ -67,6 +67,11 @@ def test_half_precision_leaves_counters_alone(tmp_path: Path) -> None:
     assert torch.allclose(state["0.weight"], made.parts["image"].module.state_dict()["0.weight"], atol=1e-3)
 
 
+def test_half_precision_names_public_parts_by_their_own_numbers(tmp_path: Path) -> None:
+    _composed(_parts()).save(tmp_path, torch.float16)
+    restore(_parts(), tmp_path)
+
+
 def test_a_public_part_with_other_numbers_is_refused(tmp_path: Path) -> None:
     _composed(_parts()).save(tmp_path)
     with pytest.raises(CheckpointError, match="trained on hub/trunk with other numbers"):

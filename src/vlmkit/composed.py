@@ -96,7 +96,8 @@ class Composed(LoraHost):
             state = stored(part.module.state_dict(), dtype)
             if part.source is None:
                 save_file(state, directory / f"{name}.safetensors")
-            records[name] = _Record(source=part.source, trained=part.trained, sha256=weights_sha256(state))
+            digest = weights_sha256(state if part.source is None else part.module.state_dict())
+            records[name] = _Record(source=part.source, trained=part.trained, sha256=digest)
         (directory / PARTS).write_text(_Records(records).model_dump_json(indent=1) + "\n", encoding="utf-8")
         if self.base is None:
             self.hf.save_pretrained(directory / LLM, state_dict=self.stored_state(dtype))

@@ -57,7 +57,7 @@ class Head(Generic[T]):
             given["image"] = image if isinstance(image, Image) else Image(image)
         if audio is not None:
             given["audio"] = audio if isinstance(audio, Sound) else Sound(audio)
-        if not given and not text:
+        if not given and not Sample("text", text=text).has_words:
             raise VlmkitError(f"nothing to answer about; {self.task.name} reads {', '.join(sorted(self.task.accepts))}")
         sample = Sample(id or _stem(given), given, text)
         self._refuse_unread(sample)

@@ -249,7 +249,7 @@ def _check_budget(limits: Limits, constraint: Constraint | None) -> None:
 def _seen(one: Prepared, tokens: Mapping[Modality, Tokens], index: int) -> Sample:
     """The sample as prompt and decoder see it, in training and in serving: with what encoders measured, and `used`."""
     used = {modality for modality, rows in tokens.items() if rows.lengths[index]}
-    used |= {"text"} if one.sample.text else set()
+    used |= {"text"} if one.sample.has_words else set()
     return replace(one.sample, meta={**one.sample.meta, **one.facts, "used": tuple(sorted(used))})
 
 

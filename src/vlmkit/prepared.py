@@ -11,6 +11,8 @@ from vlmkit.errors import MediaError
 from vlmkit.protocols import Encoder
 from vlmkit.types import Inputs, Modality, Problem, Sample
 
+_SHUT = frozenset({"missing", "unreadable", "empty", "not_media", "corrupt"})  # reasons why a file is not even opened
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -47,14 +49,15 @@ def prepare(
         requires: modalities without which there is no answer.
     """
     start = time.perf_counter()
+    sample, repaired = _readable(sample)
     inputs: list[Inputs] = []
     failed: dict[Modality, MediaError] = {}
-    notes: list[Problem] = []
+    notes: list[Problem] = list(repaired)
     facts: dict[str, Any] = {}
-    seen: set[Modality] = {"text"} if sample.text else set()
+    seen: set[Modality] = {"text"} if sample.has_words else set()
     for encoder, fed in zip(encoders, feeds, strict=True):
         made: dict[str, Any] = {}
-        for modality in sorted(encoder.modalities):
+        for modality in sorted(encoder.modalities - ({"text"} - seen)):  # blanks are no text to anybody
             try:
                 one = dict(encoder.transform(sample, modality) or {})
             except MediaError as error:
@@ -67,14 +70,24 @@ def prepare(
             made |= one
         inputs.append(made)
     left = replace(sample, media={m: medium for m, medium in sample.media.items() if m not in failed})
-    lost = {failed[modality].source for modality in failed if modality in sample.media}
+    shut = {error.source for modality, error in failed.items() if modality in sample.media and error.reason in _SHUT}
     problems = [
         Problem(f"media_{error.reason}", str(error), modality, modality in requires or not seen)
         for modality, error in failed.items()
-        if modality in sample.media or error.source not in lost  # what cannot be opened has no sound track either
+        # what cannot be opened has no sound track either: that is said once
+        if modality in sample.media or error.source not in shut or error.reason not in _SHUT
     ]
     problems += _missing(sample, encoders, requires, nothing=not (seen or failed))
     return Prepared(left, tuple(inputs), (*problems, *notes), facts, frozenset(seen), time.perf_counter() - start)
+
+
+def _readable(sample: Sample) -> tuple[Sample, tuple[Problem, ...]]:
+    """Half a surrogate pair is no text to any tokenizer."""
+    text = (sample.text or "").encode("utf-8", "replace").decode()
+    if text == (sample.text or ""):
+        return sample, ()
+    note = Problem("text_repaired", "the text holds halves of characters; each was read as a question mark", "text")
+    return replace(sample, text=text), (note,)
 
 
 def _missing(

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Modality = Literal["image", "audio", "video", "text"]
-Stop = Literal["end", "length"]
+Stop = Literal["end", "length", "unread"]
+"""Why a reply is over: it was finished; its budget was; or its prompt was too long, and nothing was written."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,12 @@ class Sample:
     @property
     def modalities(self) -> frozenset[Modality]:
         """What this sample brings."""
-        return frozenset(self.media) | (frozenset({"text"}) if self.text else frozenset())
+        return frozenset(self.media) | (frozenset({"text"}) if self.has_words else frozenset())
+
+    @property
+    def has_words(self) -> bool:
+        """Whether the text says anything: blanks and invisible characters do not."""
+        return any(letter.isprintable() and not letter.isspace() for letter in self.text or "")
 
 
 Inputs = Mapping[str, Any]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vlmkit.errors import WiringError
 from vlmkit.projectors.aligned import Aligned
 from vlmkit.types import Features, Modality
 
@@ -82,3 +84,8 @@ def test_a_modality_gives_tokens_exactly_where_it_is_present(present: list[bool]
     for at in range(sum(lengths)):
         alone = made.project({"image": Features(rows.values[at : at + 1], (1,))})["image"].values
         assert torch.allclose(found["image"].values[3 * at : 3 * at + 3], alone, atol=1e-5)
+
+
+def test_pictures_and_frames_share_one_width() -> None:
+    with pytest.raises(WiringError, match="image rows have width 6, video rows 7"):
+        Aligned({"image": 6, "video": 7}, 8)

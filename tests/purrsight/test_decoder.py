@@ -38,7 +38,9 @@ def test_100_random_replies_obey_the_rule_and_invent_no_marker(used: tuple[Modal
     assert constraint is not None
     for generation in random_replies(constraint, 100, seed=len(used), closing=0.3):
         found = DECODER.decode(generation, about)
-        assert found.value is not None, (generation.text, found.problems)
+        if found.value is None:  # blank markers with a meaning: no grammar sees both
+            assert [problem.code for problem in found.problems] == ["nothing_observed"], generation.text
+            continue
         assert found.problems == ()
         classes = found.value.diagnostic.classification
         assert classes.risk_rating in risks(classes.ethogram_group, classes.affective_state)
@@ -163,3 +165,12 @@ def test_a_text_beyond_reason_is_cut_and_the_answer_says_so() -> None:
     found = DECODER.decode(free(fields(**BLANK)), about)
     assert [(p.code, p.where, p.fatal) for p in found.problems] == [("text_cut", "text", False)]
     assert "first 2000 were read" in found.problems[0].message
+
+
+def test_a_meaning_without_a_marker_is_made_up() -> None:
+    blank = dict.fromkeys(("ears", "tail", "posture", "vocalization"), "not_observed")
+    found = DECODER.decode(free(fields(**blank)), sample("text", text="The weather is nice today."))
+    assert found.value is None
+    assert [(p.code, p.fatal) for p in found.problems] == [("nothing_observed", True)]
+    assert "ethogram_group" in found.problems[0].message
+    assert DECODER.decode(free(fields(**BLANK)), sample("text", text="The weather.")).value is not None

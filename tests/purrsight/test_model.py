@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from vlmkit.head import Head
 from vlmkit.loading import load, open_head
 from vlmkit.safety import require_safetensors
 from vlmkit.types import Clip, Image, Limits, Prediction, Sample, Sound
+from vlmkit_plugins.purrsight import recipe
 from vlmkit_plugins.purrsight.schema import CatReport
+from vlmkit_plugins.purrsight.specs import specs
 
 RATE_HZ = 16_000
 TEXT = "Its ears are flattened."
@@ -217,3 +220,57 @@ def test_a_film_that_cannot_be_opened_is_said_once(head: Head[CatReport]) -> Non
     (answer,) = _answers(head, Sample("x", {"video": Clip(b"no film")}, TEXT))
     assert _codes(answer) == [("media_not_media", "video", False)]
     assert answer.used == ("text",)
+
+
+@pytest.mark.parametrize("text", ["   ", "\n\t", "\u200b", "\u00a0 \u2060"])
+def test_blank_text_is_no_text(head: Head[CatReport], text: str) -> None:
+    with pytest.raises(VlmkitError, match="nothing to answer about"):
+        head.predict(text=text)
+    blank, seen = _answers(head, Sample("blank", text=text), Sample("seen", {"audio": _sound()}, text))
+    assert _codes(blank) == [("nothing_given", None, True)]
+    assert seen.used == ("audio",)
+
+
+def test_half_a_character_in_a_text_is_said(head: Head[CatReport]) -> None:
+    (answer,) = _answers(head, Sample("x", {"image": _picture()}, "it \ud800 purrs"))
+    assert ("text_repaired", "text", False) in _codes(answer)
+
+
+def test_a_text_that_leaves_no_place_costs_its_own_sample_only(head: Head[CatReport]) -> None:
+    long, short = _answers(head, Sample("long", text="\u9b31" * 2000), Sample("short", {"image": _picture()}))
+    assert long.value is None
+    assert ("prompt_too_long", None, True) in _codes(long)
+    assert short.value is not None
+
+
+def test_a_blank_picture_is_said(head: Head[CatReport]) -> None:
+    (answer,) = _answers(head, Sample("cap", {"image": Image(np.zeros((64, 64, 3), np.uint8))}))
+    assert _codes(answer) == [("blank", "image", False)]
+
+
+def test_a_film_of_too_short_a_sound_says_both(head: Head[CatReport]) -> None:
+    only_sound = coded(noise(RATE_HZ // 2), RATE_HZ, "matroska", "pcm_s16le")
+    (answer,) = _answers(head, Sample("x", {"video": Clip(only_sound)}, TEXT))
+    assert _codes(answer) == [("media_no_stream", "video", False), ("media_too_short", "audio", False)]
+
+
+def test_a_checkpoint_replays_what_it_was_trained_with(
+    head: Head[CatReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head.save_pretrained(tmp_path / "saved")
+    specs("tiny")  # remembered from here on: what is asked here is only what the weights are read through
+    today = recipe.FIGURES["tiny"]
+    later = replace(today, side_px=96, panns=replace(today.panns, low_hz=300.0))
+    monkeypatch.setattr(recipe, "FIGURES", {**recipe.FIGURES, "tiny": later})
+    again = open_head(tmp_path / "saved")
+    sample = COMBINATIONS["image, audio"][0]
+    assert _answers(again, sample)[0].raw == _answers(head, sample)[0].raw
+    assert again.provenance["specs"] == head.provenance["specs"]
+
+
+def test_loading_draws_nothing_from_the_callers_luck(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    wanted = torch.rand(1)
+    torch.manual_seed(5)
+    open_head("purrsight", preset="tiny", weights="random")
+    assert torch.equal(torch.rand(1), wanted)

@@ -69,6 +69,9 @@ class JsonDecoder(Generic[M]):
         A reply that its budget cut is closed and reported as `truncated`. Only what a rule raises goes through.
         """
         problems: list[Problem] = []
+        if evidence.stop == "unread":
+            text = f"the prompt has {evidence.n_prompt} positions, and no reply fits behind it; give less"
+            return self._without(evidence, sample, [Problem("prompt_too_long", text, fatal=True)])
         read_as, piece = self._strict(evidence, problems)
         if isinstance(read_as, Problem) and self.lenient:
             read_as, piece = self._lenient(evidence, problems), None

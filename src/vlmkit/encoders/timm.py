@@ -16,7 +16,7 @@ from vlmkit.media.image import open_image
 from vlmkit.media.spec import ImageSpec, VideoSpec
 from vlmkit.media.video import open_video
 from vlmkit.safety import require_safetensors
-from vlmkit.types import Batch, Clip, Features, Image, Inputs, Modality, Sample
+from vlmkit.types import Batch, Clip, Features, Image, Inputs, Modality, Problem, Sample
 
 _PIXELS: Mapping[Modality, str] = {"image": "pixel_values", "video": "pixel_values_videos"}
 _AT_ONCE = 64  # pictures in one pass: bounds the memory of a long film
@@ -75,14 +75,15 @@ class TimmImages:
             if not isinstance(medium, Image):
                 raise MediaError(str(medium), "not_media", f"an Image was wanted; given {type(medium).__name__}")
             picture = open_image(medium, self.image_spec)
-            return {"pixel_values": self._pixels([picture.image]), "notes": picture.notes}
+            notes = (*picture.notes, *_blank(picture.image, modality))
+            return {"pixel_values": self._pixels([picture.image]), "notes": notes}
         if not isinstance(medium, Clip):
             raise MediaError(str(medium), "not_media", f"a Clip was wanted; given {type(medium).__name__}")
         frames = open_video(medium, self.video_spec)
         return {
             "pixel_values_videos": self._pixels(frames.images),
             "times_s": torch.tensor(frames.times_s),
-            "notes": frames.notes,
+            "notes": (*frames.notes, *_blank(frames.images, modality)),
             "facts": {"video_s": frames.duration_s},
         }
 
@@ -122,6 +123,13 @@ class TimmImages:
                 "open_timm, or with its default global_pool"
             )
         return rows
+
+
+def _blank(pixels: np.ndarray, modality: Modality) -> tuple[Problem, ...]:
+    """A lens cap shows nothing, and every network has an opinion about it."""
+    if pixels.min() != pixels.max():
+        return ()
+    return (Problem("blank", "every pixel of it has the same brightness: there is nothing to see", modality),)
 
 
 def open_timm(

@@ -49,19 +49,22 @@ class CausalLm:
     ) -> list[Generation]:
         """Replies in order, under their constraints. Greedy at temperature 0, where a batch equals its rows alone.
 
-        Raises `WiringError` where slots and rows do not match, or prompt and reply do not fit the model's context.
+        A prompt that leaves no place for the reply in the model's context gets an empty one that stops as "unread".
+        Raises `WiringError` where slots and rows do not match.
         """
         with torch.inference_mode():
             rows = [self._embedded(self._pieces(prompt, tokens, i)) for i, prompt in enumerate(prompts)]
-            longest = max(map(len, rows))
-            if longest + limits.max_new_tokens > self.context:
-                raise WiringError(
-                    f"a prompt of {longest} positions and a reply of up to {limits.max_new_tokens} do not fit the "
-                    f"model's {self.context}; give fewer rows or a shorter text"
-                )
-            embeds, mask = _padded(rows, left=True)
+            fits = [i for i, row in enumerate(rows) if len(row) + limits.max_new_tokens <= self.context]
+            replies = [Generation("", "unread", len(row), 0) for row in rows]
+            if not fits:
+                return replies
+            embeds, mask = _padded([rows[i] for i in fits], left=True)
         inputs = {"inputs_embeds": embeds, "attention_mask": mask}
-        return self._replies.generate(inputs, constraints, limits, list(map(len, rows)))
+        lengths = [len(rows[i]) for i in fits]
+        made = self._replies.generate(inputs, [constraints[i] for i in fits], limits, lengths)
+        for i, reply in zip(fits, made, strict=True):
+            replies[i] = reply
+        return replies
 
     def loss(
         self,
@@ -134,7 +137,7 @@ class CausalLm:
     def _part(self, part: str | Slot) -> str:
         if isinstance(part, Slot):
             return f"{_MARK}{part.modality}{_MARK}"
-        return plain(part, self._special).replace(_MARK, "")
+        return plain(part.replace(_MARK, ""), self._special)
 
     def _embedded(self, pieces: Sequence[list[int] | Tensor]) -> Tensor:
         parts = [self._words(piece) if isinstance(piece, list) else piece for piece in pieces]

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from vlmkit.errors import WiringError
 from vlmkit.types import Features, Modality, Tokens
 
 LOGIT_SCALE = math.log(1 / 0.07)  # the start of CLIP's learned temperature: Radford et al. 2021, arXiv 2103.00020, 2.5
@@ -25,6 +26,11 @@ class Aligner(nn.Module):
 
     def __init__(self, in_dims: Mapping[Modality, int], dim: int) -> None:
         super().__init__()
+        if in_dims.get("image", 0) != in_dims.get("video", in_dims.get("image", 0)):
+            raise WiringError(
+                f"pictures and frames share a head: image rows have width {in_dims.get('image')}, video rows "
+                f"{in_dims['video']}"
+            )
         self.heads = nn.ModuleDict({_kind(name): _head(width, dim) for name, width in in_dims.items()})
         self.logit_scale = nn.Parameter(torch.tensor(LOGIT_SCALE))
 

@@ -21,7 +21,8 @@ _MORE = ("input_file", "input_text", "sample_id", "problems")
 
 
 def to_json(prediction: Prediction[CatReport]) -> dict[str, Any]:
-    """The envelope. `analysis` is null where there is no value, and `problems` then says why: no marker is invented.
+    """The envelope. `analysis` is null where there is no value: no marker is invented. `problems` is there where there
+    are any, and says what was wrong with the sample or why there is no answer.
 
     `input_type` is what was really seen (`INPUT_TYPES`); `input_file` the file that it came from, which for a sound may
     be a film; a text stands in `input_text` instead. `generated_text` is the reply as written. What a prediction does
@@ -45,7 +46,7 @@ def to_json(prediction: Prediction[CatReport]) -> dict[str, Any]:
         **source,
         "analysis": None if prediction.value is None else prediction.value.model_dump(),
     }
-    if prediction.value is None:
+    if prediction.problems:
         envelope["problems"] = [asdict(problem) for problem in prediction.problems]
     if prediction.sample_id != _id_of(envelope):
         envelope["sample_id"] = prediction.sample_id

@@ -70,16 +70,30 @@ def rules(value: CatReport, sample: Sample) -> tuple[Problem, ...]:
     n = len(sample.text or "")
     text = f"the text has {n} characters, and its first {TEXT_CHARACTERS} were read"
     cut = (Problem("text_cut", text, "text"),) if n > TEXT_CHARACTERS else ()
-    return cut + tuple(
-        Problem(
-            "marker_invented",
-            f"{marker} is said to be {getattr(markers, marker)!r}, which {' and '.join(sorted(used))} cannot show",
-            where=f"diagnostic.physical_markers.{marker}",
-            fatal=True,
+    return (
+        cut
+        + _unfounded(value)
+        + tuple(
+            Problem(
+                "marker_invented",
+                f"{marker} is said to be {getattr(markers, marker)!r}, which {' and '.join(sorted(used))} cannot show",
+                where=f"diagnostic.physical_markers.{marker}",
+                fatal=True,
+            )
+            for marker in schema.absent_markers(used)
+            if getattr(markers, marker) != NOT_OBSERVED
         )
-        for marker in schema.absent_markers(used)
-        if getattr(markers, marker) != NOT_OBSERVED
     )
+
+
+def _unfounded(value: CatReport) -> tuple[Problem, ...]:
+    """A meaning without any marker that was observed is made up, and fatal."""
+    fields = value.fields
+    if any(fields[marker] != NOT_OBSERVED for marker in MARKERS):
+        return ()
+    stated = [name for name, said in fields.items() if said != NOT_OBSERVED]
+    text = f"no marker was observed, and yet {', '.join(stated)} would be stated"
+    return (Problem("nothing_observed", text, where="diagnostic.classification", fatal=True),) if stated else ()
 
 
 def used_by(sample: Sample) -> frozenset[Modality] | None:

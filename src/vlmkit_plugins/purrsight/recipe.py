@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BertModel, PreTrai
 
 from vlmkit.composed import LLM, Composed, Part, public_parts, restore
 from vlmkit.edge import is_packed
-from vlmkit.encoders.panns import Cnn14, Panns, load_cnn14
+from vlmkit.encoders.panns import Cnn14, Panns, PannsConfig, load_cnn14
 from vlmkit.encoders.text import HfText, open_text, without_pooler
 from vlmkit.encoders.timm import TimmImages, open_timm
 from vlmkit.errors import CheckpointError, WiringError
@@ -61,15 +61,12 @@ def build(preset: str, options: BuildOptions) -> Model[CatReport]:
     if folder is not None and is_packed(folder):
         return packed.build(preset, options, folder)
     sources = _public(preset, options, folder)
-    torch.manual_seed(0)
-    hf, tokenizer, commit = _llm(preset, options, folder, where)
-    modules = _modules(preset, sources, tokenizer)
-    readers = encoders(modules, preset, options.specs)
-    figures = FIGURES[preset]
-    widths: dict[Modality, int] = {modality: one.dim for one in readers for modality in one.modalities}
-    projector = Aligned(
-        widths, hf.config.hidden_size, dim=figures.shared, hidden=figures.hidden, n_tokens=figures.tokens
-    )
+    with torch.random.fork_rng():  # what is drawn here is nobody else's luck
+        torch.manual_seed(0)
+        hf, tokenizer, commit = _llm(preset, options, folder, where)
+        modules = _modules(preset, sources, tokenizer, options.specs)
+        readers = encoders(modules, preset, options.specs)
+        projector = _projector(readers, hf.config.hidden_size, preset)
     parts = {
         "image": Part(modules.image, "encoder", sources.get("image")),
         "audio": Part(modules.audio, "encoder", sources.get("audio")),
@@ -94,8 +91,9 @@ def build(preset: str, options: BuildOptions) -> Model[CatReport]:
 
 def encoders(modules: Modules, preset: str, specs: Mapping[str, Any] | None = None) -> tuple[Encoder, ...]:
     """Readers of pictures and films, of sounds, and of words; `specs` replays what a checkpoint was trained with."""
-    image, video, audio = IMAGE, VIDEO[preset], AUDIO[preset]
+    image, video, audio, longest = IMAGE, VIDEO[preset], AUDIO[preset], TEXT_TOKENS
     if specs is not None:
+        longest = int(specs["text"]["max_tokens"])
         image = ImageSpec.from_json(specs["image"]["picture"])
         video = VideoSpec.from_json(specs["video"]["film"])
         audio = AudioSpec.from_json(specs["audio"]["sound"])
@@ -104,26 +102,39 @@ def encoders(modules: Modules, preset: str, specs: Mapping[str, Any] | None = No
     made: tuple[Encoder, ...] = (
         TimmImages(modules.image, image=image, video=video, name=figures.trunk),
         Panns(modules.audio, audio=audio),
-        HfText(modules.text, modules.words, max_tokens=TEXT_TOKENS, name=tower),
+        HfText(modules.text, modules.words, max_tokens=longest, name=tower),
     )
     return made
 
 
 def random_modules(preset: str) -> Modules:
     """The encoders of a preset with random weights and hardly any words; nothing is downloaded."""
-    return _modules(preset, {}, small_tokenizer((), architecture.CHAT))
+    with torch.random.fork_rng():
+        return _modules(preset, {}, small_tokenizer((), architecture.CHAT))
 
 
-def _modules(preset: str, sources: Mapping[str, str], tokenizer: Any) -> Modules:
+def _projector(readers: Sequence[Encoder], out_dim: int, preset: str) -> Aligned:
+    figures = FIGURES[preset]
+    widths: dict[Modality, int] = {modality: one.dim for one in readers for modality in one.modalities}
+    return Aligned(widths, out_dim, dim=figures.shared, hidden=figures.hidden, n_tokens=figures.tokens)
+
+
+def _modules(
+    preset: str, sources: Mapping[str, str], tokenizer: Any, specs: Mapping[str, Any] | None = None
+) -> Modules:
+    """`specs` is what a checkpoint was trained with: it counts before today's figures and before timm's defaults."""
     figures = FIGURES[preset]
     trunk: Any = open_timm(figures.trunk, "pretrained" if "image" in sources else "random", **figures.widths)
     if figures.side_px is not None:  # the whole square: ears and tails reach its edges
         size = {"input_size": (3, figures.side_px, figures.side_px), "crop_pct": 1.0}
         trunk.pretrained_cfg = {**trunk.pretrained_cfg, **size}
+    if specs is not None:
+        seen = {name: tuple(v) if isinstance(v, list) else v for name, v in specs["image"]["data"].items()}
+        trunk.pretrained_cfg = {**trunk.pretrained_cfg, **seen}
     if "audio" in sources:
         audio = load_cnn14(_cnn14_file(sources["audio"]), rate_hz=RATE_HZ)
     else:
-        audio = Cnn14(figures.panns)
+        audio = Cnn14(PannsConfig.from_json(specs["audio"]["network"]) if specs is not None else figures.panns)
     if "text" in sources:
         tower = open_text(os.environ.get(MINILM_VARIABLE) or sources["text"], max_tokens=TEXT_TOKENS)
         return Modules(trunk, audio, tower.module, tower.tokenizer)
@@ -146,11 +157,12 @@ def _llm(preset: str, options: BuildOptions, folder: Path | None, where: Placeme
     if options.weights == "random":
         tokenizer = architecture.tokenizer()
         with torch.device(where.device):
+            before = torch.get_default_dtype()
             torch.set_default_dtype(where.dtype)
             try:
                 hf = Qwen2ForCausalLM(architecture.llm_config(preset, tokenizer))
             finally:
-                torch.set_default_dtype(torch.float32)
+                torch.set_default_dtype(before)
         if preset == "tiny":
             scaled_start(hf)
         return hf.eval(), tokenizer, None
