@@ -21,6 +21,7 @@ from vlmkit.loading import load, open_head
 from vlmkit.safety import require_safetensors
 from vlmkit.types import Clip, Image, Limits, Prediction, Sample, Sound
 from vlmkit_plugins.purrsight import recipe
+from vlmkit_plugins.purrsight.architecture import FIGURES
 from vlmkit_plugins.purrsight.schema import CatReport
 from vlmkit_plugins.purrsight.specs import specs
 
@@ -259,9 +260,9 @@ def test_a_checkpoint_replays_what_it_was_trained_with(
 ) -> None:
     head.save_pretrained(tmp_path / "saved")
     specs("tiny")  # remembered from here on: what is asked here is only what the weights are read through
-    today = recipe.FIGURES["tiny"]
+    today = FIGURES["tiny"]
     later = replace(today, side_px=96, panns=replace(today.panns, low_hz=300.0))
-    monkeypatch.setattr(recipe, "FIGURES", {**recipe.FIGURES, "tiny": later})
+    monkeypatch.setattr(recipe, "FIGURES", {**FIGURES, "tiny": later})
     again = open_head(tmp_path / "saved")
     sample = COMBINATIONS["image, audio"][0]
     assert _answers(again, sample)[0].raw == _answers(head, sample)[0].raw
