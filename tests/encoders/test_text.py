@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,40 @@ def test_a_long_text_is_cut_and_says_so() -> None:
     (note,) = cut["notes"]
     assert (note.code, note.where, note.fatal) == ("text_cut", "text", False)
     assert "9 tokens" in note.message and "reads 5" in note.message
+
+
+@pytest.mark.parametrize("template", ["[CLS] $A [SEP]", "[CLS] $A", "$A [SEP]", "[CLS] [SEP] $A [SEP] [CLS]", "$A"])
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_text_is_cut_as_the_tokenizer_would(template: str, side: str) -> None:
+    tokenizer, reference = words(prefix=False), words(prefix=False)
+    for one in (tokenizer, reference):
+        one.backend_tokenizer.post_processor = TemplateProcessing(
+            single=template, special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+        )
+        one.truncation_side = side
+    reader = HfText(tower(), tokenizer, max_tokens=6, row="mean")
+    for text in ("a cat purrs softly on the warm sofa", "[CLS] cat [SEP] a [CLS] [CLS] the warm [SEP]", "a " * 9):
+        made = reader.transform(Sample("one", text=text), "text") or {}
+        assert made["input_ids"].tolist() == reference(text, truncation=True, max_length=6)["input_ids"]
+        assert ("beginning" if side == "left" else "end") in made["notes"][0].message
+
+
+def test_texts_of_any_length_are_read_in_many_threads() -> None:
+    """Truncation is a setting of the tokenizer, and would reach from one thread into another."""
+    tokenizer, reference = words(), words()
+    reader = HfText(tower(), tokenizer, max_tokens=6)
+    samples = [Sample(str(i), text=" ".join(WORDS[4 + (i + k) % 8] for k in range(1 + i * 7 % 40))) for i in range(400)]
+
+    def read(sample: Sample) -> tuple[list[int], int, Any]:
+        made = reader.transform(sample, "text") or {}
+        return made["input_ids"].tolist(), len(made.get("notes", ())), tokenizer.backend_tokenizer.truncation
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(read, samples))
+    for sample, (ids, n_notes, setting) in zip(samples, found, strict=True):
+        assert ids == reference(sample.text, truncation=True, max_length=6)["input_ids"]
+        assert n_notes == (len(reference(sample.text)["input_ids"]) > 6)
+        assert setting is None
 
 
 def test_parts_that_do_not_belong_together_are_refused() -> None:

@@ -77,8 +77,11 @@ class HfText:
         ids: list[int] = self.tokenizer(sample.text, verbose=False)["input_ids"]
         if len(ids) <= self._max_tokens:
             return {"input_ids": torch.tensor(ids)}
-        short = self.tokenizer(sample.text, truncation=True, max_length=self._max_tokens)["input_ids"]
-        text = f"it has {len(ids)} tokens and the text encoder reads {self._max_tokens}: its end was left out"
+        bare: list[int] = self.tokenizer(sample.text, add_special_tokens=False, verbose=False)["input_ids"]
+        left = getattr(self.tokenizer, "truncation_side", "right") == "left"
+        end = "beginning" if left else "end"
+        text = f"it has {len(ids)} tokens and the text encoder reads {self._max_tokens}: its {end} was left out"
+        short = _cut(ids, bare, self._max_tokens, from_left=left)
         return {"input_ids": torch.tensor(short), "notes": (Problem("text_cut", text, "text"),)}
 
     def encode(self, batch: Batch) -> dict[Modality, Features]:
@@ -143,6 +146,18 @@ def _refuse_gaps(source: str | Path, report: Mapping[str, Any]) -> None:
         odd = [key for key in keys if not key.startswith(allowed) and not key.endswith(_BUFFERS)]
         if odd:
             raise CheckpointError(f"{source}: {len(odd)} weights are {kind}, the first is {odd[0]}")
+
+
+def _cut(ids: list[int], bare: list[int], n: int, *, from_left: bool) -> list[int]:
+    """`n` of the `ids`, the special ones around the `bare` text among them, as a tokenizer's own truncation has it.
+
+    That one is not used: it is a setting of the tokenizer, which several threads share.
+    """
+    n_special = len(ids) - len(bare)
+    before = next((i for i in range(n_special + 1) if ids[i : i + len(bare)] == bare), n_special)
+    words = ids[before : before + len(bare)]
+    kept = words[len(ids) - n :] if from_left else words[: n - n_special]
+    return [*ids[:before], *kept, *ids[before + len(bare) :]]
 
 
 def _padded(texts: Sequence[Tensor], pad: int | None) -> tuple[Tensor, Tensor]:
