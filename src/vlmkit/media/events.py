@@ -40,7 +40,8 @@ class Picture(NamedTuple):
 def read_stream(source: Source, report: Report, *, video: bool, audio: bool) -> Iterator[Tracks | Picture | Block]:
     """First which tracks there are, then pictures and sound as they come.
 
-    The clock starts with the first picture; with the first sound where no pictures are read. `report.damaged` is set
+    The clock starts with the first picture: sound from before it has times below 0. It starts with the first sound
+    where no pictures are read, or none comes for long (`_UNPLACED`). `report.damaged` is set
     when something did not decode and was left out. Raises `MediaError`: what opening raises; `no_stream`,
     `too_large`; `interrupted` (of a file: `truncated`) when it breaks off.
     """
@@ -56,7 +57,8 @@ def read_stream(source: Source, report: Report, *, video: bool, audio: bool) -> 
                 waiting.append(event)
                 continue
             if clock.origin_s is None:
-                clock.origin_s = event.time_s or 0.0
+                first = waiting[0] if waiting and isinstance(event, Block) else event
+                clock.origin_s = first.time_s or 0.0
                 yield from (clock.placed(block) for block in waiting)
                 waiting.clear()
             yield clock.placed(event)

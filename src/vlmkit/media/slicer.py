@@ -27,6 +27,7 @@ _SLIVER_S = 0.1  # less than this at the end of a stream is no window of its own
 _LAG_S = 5.0  # how long one track is waited for while the other goes on; file formats interleave more closely
 _SLOWEST_S = 1.0  # a longer time between two frames is a pause, and not how long a frame is shown
 _GAP_S = 0.05  # missing sound worth a note
+_EARLY_S = 0.1  # a sound track begins a few codec frames before its pictures; more is worth a note
 _STEREO = 2
 
 
@@ -132,7 +133,7 @@ class Slicer:
         self._n_opened = 0
         self._pending: _Pending | None = None
         self._frame_s = 0.0
-        self._seen_s = self._heard_s = 0.0
+        self._seen_s = self._heard_s = self._early_s = 0.0
         self._pace = Pace()
         self._tape: deque[tuple[float, Block]] = deque()
         self._covered_s = -math.inf
@@ -179,6 +180,7 @@ class Slicer:
         if len(block.samples) > _STEREO:
             block = block._replace(samples=mix(block.samples, block.speakers)[None])
         time_s, _ = self._pace.place(block)
+        self._early_s += min(max(0.0, -time_s), block.samples.shape[1] / block.rate_hz)
         self._heard_s = time_s + block.samples.shape[1] / block.rate_hz
         self._open_until(self._heard_s - _SAME_S)
         self._tape.append((time_s, block))
@@ -214,6 +216,12 @@ class Slicer:
             media["audio"] = sound
         if missing_s > _GAP_S:
             notes = (*notes, Problem("damaged", f"{missing_s:.3f} s of the sound are missing in it", "audio"))
+        if media and self._early_s > _EARLY_S:
+            text = (
+                f"{self._early_s:.3f} s of sound from before the first picture are in no window, as time starts there"
+            )
+            notes = (*notes, Problem("sound_before_pictures", text, "audio"))
+            self._early_s = 0.0
         if media:
             self._covered_s = window.end_s
             yield Slice(round(window.start_s, 6), round(window.end_s, 6), media, notes)
