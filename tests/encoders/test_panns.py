@@ -16,6 +16,7 @@ from tests.media import films, sounds
 from vlmkit.encoders.panns import VARIANTS, Cnn14, LogMel, Panns, PannsConfig
 from vlmkit.errors import MediaError, MissingExtraError, WiringError
 from vlmkit.media import AudioSpec
+from vlmkit.prepared import prepare
 from vlmkit.types import Batch, Clip, Features, Media, Modality, Sample, Sound
 
 RATE_HZ = 8_000
@@ -91,15 +92,32 @@ def test_a_sound_of_its_own_wins_over_the_films() -> None:
 
 def test_a_sound_that_cannot_be_used_is_a_media_error(tmp_path: Path) -> None:
     reader = encoder()
-    clip = Clip(sounds.sounding_film(75, samples=sounds.noise(2 * RATE_HZ), rate_hz=RATE_HZ))
-    with pytest.raises(MediaError) as missing:  # and is not replaced by the film's without a word
-        reader.transform(sample(audio=Sound(tmp_path / "no.wav"), video=clip), "audio")
-    assert missing.value.reason == "missing"
+    lost = Sound(tmp_path / "no.wav")
+    for film in (None, Clip(films.film(10)), Clip(tmp_path / "no.mp4")):  # none of them has a track to read instead
+        with pytest.raises(MediaError, match=r"no\.wav") as missing:
+            reader.transform(sample(audio=lost, **({} if film is None else {"video": film})), "audio")
+        assert missing.value.reason == "missing"
     with pytest.raises(MediaError) as short:
         reader.transform(sample(audio=noise(0.3)), "audio")
     assert short.value.reason == "too_short"
     with pytest.raises(MediaError, match="a Sound was wanted; given Clip"):
-        reader.transform(sample(audio=clip), "audio")
+        reader.transform(sample(audio=Clip(films.film(10))), "audio")
+
+
+def test_a_film_is_heard_where_the_sound_beside_it_cannot_be_used(tmp_path: Path) -> None:
+    reader = encoder()
+    clip = Clip(sounds.sounding_film(75, samples=sounds.noise(2 * RATE_HZ), rate_hz=RATE_HZ))
+    for bad in (Sound(tmp_path / "no.wav"), noise(0.3), clip):
+        with pytest.raises(MediaError) as alone:
+            reader.transform(sample(audio=bad), "audio")
+        one = sample(audio=bad, video=clip)
+        made = reader.transform(one, "audio") or {}
+        (note,) = made["notes"]
+        assert (note.code, note.where, note.fatal) == (f"media_{alone.value.reason}", "audio", False)
+        assert note.message == str(alone.value)
+        assert torch.equal(rows(reader, one).values, rows(reader, sample(video=clip)).values)
+        prepared = prepare(one, [reader], [True], frozenset({"audio"}))
+        assert prepared.usable and prepared.seen == {"audio"} and prepared.problems == (note,)
 
 
 def test_the_shortest_sound_goes_through() -> None:

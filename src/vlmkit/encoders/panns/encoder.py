@@ -13,7 +13,7 @@ from vlmkit.encoders.panns.network import Cnn14
 from vlmkit.errors import MediaError, WiringError
 from vlmkit.media.audio import open_audio, windows
 from vlmkit.media.spec import AudioSpec
-from vlmkit.types import Batch, Clip, Features, Inputs, Modality, Problem, Sample, Sound
+from vlmkit.types import Batch, Clip, Features, Inputs, Media, Modality, Problem, Sample, Sound
 
 _AT_ONCE = 16  # windows in one pass: 10 s at 100 frames/s and 64 bands are 16 MB in each map of the widest block
 
@@ -22,7 +22,8 @@ class Panns:
     """One row for each window of a sound.
 
     A sound of its own wins; without one, the film's sound track is read. A film without a track is no error: there
-    are no rows, and a note says `no_sound_track`.
+    are no rows, and a note says `no_sound_track`. Where a sound of its own cannot be used, the film's track is read
+    instead, and a note says what is wrong with the sound: `media_…`, which keeps the sample out of training.
 
     The sound is cut into windows of `audio.window_s`, as `vlmkit.media.audio.windows` does it: nothing is padded,
     nothing is left out.
@@ -54,19 +55,35 @@ class Panns:
     def transform(self, sample: Sample, modality: Modality) -> Inputs | None:
         """`windows`: mono float32 samples, and `window_times_s`: their middles on the clock of the sample's media.
 
-        Raises `MediaError` for a sound that cannot be used.
+        Raises `MediaError` for a sound that cannot be used, where no film's track can be read instead.
         """
-        medium = sample.media.get("audio", sample.media.get("video"))
-        if medium is None:
-            return None
-        if not isinstance(medium, Sound if "audio" in sample.media else Clip):
-            raise MediaError(str(medium), "not_media", f"a Sound was wanted; given {type(medium).__name__}")
+        film = sample.media.get("video")
+        if "audio" not in sample.media:
+            return None if film is None else self._track(film)
         try:
-            wave = open_audio(medium, self.audio_spec)
+            return self._heard(sample.media["audio"], Sound)
         except MediaError as error:
-            if isinstance(medium, Clip) and error.reason == "no_stream":
-                return {"notes": (Problem("no_sound_track", f"{medium.name} has pictures only", "audio"),)}
+            try:
+                made = self._track(film)
+            except MediaError:
+                raise error from None  # what is wrong with the film, whoever looks at it says
+            if "windows" not in made:
+                raise
+            note = Problem(f"media_{error.reason}", str(error), "audio")
+            return {**made, "notes": (note, *made["notes"])}
+
+    def _track(self, film: Media | None) -> Inputs:
+        try:
+            return self._heard(film, Clip)
+        except MediaError as error:
+            if isinstance(film, Clip) and error.reason == "no_stream":
+                return {"notes": (Problem("no_sound_track", f"{film.name} has pictures only", "audio"),)}
             raise
+
+    def _heard(self, medium: Media | None, wanted: type[Sound | Clip]) -> Inputs:
+        if not isinstance(medium, Sound | Clip) or not isinstance(medium, wanted):
+            raise MediaError(str(medium), "not_media", f"a {wanted.__name__} was wanted; given {type(medium).__name__}")
+        wave = open_audio(medium, self.audio_spec)
         parts = windows(wave, self.audio_spec.window_s)
         return {
             "windows": [torch.from_numpy(samples) for _, samples in parts],
