@@ -2,13 +2,12 @@
 
 All three are timed in turns in one process, so read the ratios. Weights are random where nobody has trained the real
 preset: a folder that `vlmkit train` wrote can be given instead. The reply is exactly so many tokens, without a grammar.
-Peak memory is that of a process of its own for each precision, its libraries included.
+Peak memory (Linux) is that of a process of its own for each precision, its libraries included.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -48,7 +47,9 @@ def peak(preset: str, model: Path | None, precision: Precision, exported: Path) 
 def answer_once(preset: str, model: Path | None, precision: Precision) -> None:
     """What `peak` starts."""
     stages(opened(preset, model, precision), worked_samples()["film with sound"], reply=16, repeats=1)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    # Not ru_maxrss: Linux keeps in it what the parent held when this process was made.
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    print(int(status["VmHWM"].split()[0]) * 1024)
 
 
 def compare_answers(n: int, folder: Path) -> None:
