@@ -75,6 +75,7 @@ def test_mlflow_and_the_checkpoint_name_each_other(data: Path, tmp_path: Path, s
     assert parent.data.params["samples.samples"] == "28"
     assert len(parent.data.params["samples.truth_sha256"]) == 64
     assert int(parent.data.params["parameters.llm"]) > int(parent.data.params["parameters.lora"]) > 0
+    assert {"align/val_R_at_1", "align/val_loss", "say/loss", "say/val_loss"} <= set(parent.data.metrics)
     assert list(ids["stages"]) == ["align", "say"]
     align, say = (store.get_run(ids["stages"][name]) for name in ("align", "say"))
     assert align.data.tags["mlflow.parentRunId"] == say.data.tags["mlflow.parentRunId"] == ids["run_id"]
@@ -126,7 +127,13 @@ def test_wandb_offline_sends_nothing_and_keeps_everything(
     wandb.teardown()  # its own process writes, and is waited for
     (record,) = (tmp_path / "wandb").glob(f"offline-run-*-{ids['run_id']}/run-{ids['run_id']}.wandb")
     written = record.read_bytes()
-    for text in (b"say/val/loss", b"align/val/audio-to-text/R@1", b"vlmkit.checkpoint_sha256", b"say.rates.lora"):
+    for text in (
+        b"say/val/loss",
+        b"align/val/audio-to-text/R@1",
+        b"vlmkit.checkpoint_sha256",
+        b"say.rates.lora",
+        b"say/kept/val_loss",
+    ):
         assert text in written
 
 
@@ -138,6 +145,9 @@ def test_a_service_that_does_not_answer_costs_a_warning(tmp_path: Path, caplog: 
             assert values == {"loss": 1.0}  # what is no finite number is not sent
             raise ConnectionError("nobody there")
 
+        def over(self, name: str, values: dict[str, float]) -> None:
+            raise ConnectionError("nobody there")
+
         def end(self, error: BaseException | None, facts: dict[str, str]) -> None:
             raise ConnectionError("nobody there")
 
@@ -145,9 +155,11 @@ def test_a_service_that_does_not_answer_costs_a_warning(tmp_path: Path, caplog: 
     every._all["deaf"] = Deaf()  # type: ignore[assignment]
     with caplog.at_level(logging.WARNING):
         every.log(3, {"loss": 1.0, "bad": float("nan"), "text": "x"})
+        every.over("say", {"loss": 1.0})
         every.end()
     assert caplog.messages == [
         "deaf does not take the figures of step 3: nobody there",
+        "deaf does not take what stage say came to: nobody there",
         "deaf was not told that the run is over: nobody there",
     ]
 

@@ -71,6 +71,11 @@ class StageLog:
     figures: dict[str, float] = field(default_factory=dict)
     cut: int = 0
 
+    def came_to(self) -> dict[str, float]:
+        """The last training loss, and the main figures of the weights that were kept."""
+        found = {f"val_{name}": value for name, value in self.figures.items() if "/" not in name and name != "step"}
+        return {**({"loss": self.losses[-1][1]} if self.losses else {}), **found}
+
     def to_json(self) -> dict[str, Any]:
         """For `vlmkit.json`."""
         return asdict(self)

@@ -175,6 +175,7 @@ class _Run:
             self.progress.note("trackers", self.trackers.ids)
         seed, most = self.order.seed, self.order.max_steps
         done = run_stage(model, rows, stage, folder, seed=seed, max_steps=most, val=val, report=self.trackers.log)
+        self.trackers.over(stage.name, done.came_to())
         processes.by_first(lambda: resume.finish(folder, done.to_json(), trained(model, stage)))
         if processes.first():
             kept = f", weights of step {done.kept_step} kept (lowest validation loss)" if done.validation else ""

@@ -42,6 +42,10 @@ class Tracker(Protocol):
         """Figures of the stage."""
         ...
 
+    def over(self, name: str, values: Mapping[str, float]) -> None:
+        """What a stage came to, for the run as a whole."""
+        ...
+
     def end(self, error: BaseException | None, facts: Mapping[str, str]) -> None:
         """The run is over, or failed; `facts` say where its checkpoint is."""
         ...
@@ -84,12 +88,19 @@ class Trackers:
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
         """Figures of the stage; a service that does not answer costs a warning, not the run."""
-        finite = {name: float(v) for name, v in values.items() if isinstance(v, int | float) and math.isfinite(v)}
         for name, tracker in self._all.items():
             try:
-                tracker.log(step, finite)
+                tracker.log(step, _finite(values))
             except Exception as error:  # each service has its own
                 log.warning("%s does not take the figures of step %d: %s", name, step, error)
+
+    def over(self, stage: str, values: Mapping[str, Any]) -> None:
+        """What a stage came to."""
+        for name, tracker in self._all.items():
+            try:
+                tracker.over(stage, _finite(values))
+            except Exception as error:  # as above
+                log.warning("%s does not take what stage %s came to: %s", name, stage, error)
 
     def end(self, error: BaseException | None = None, facts: Mapping[str, str] | None = None) -> None:
         """The run is over, or failed."""
@@ -98,6 +109,10 @@ class Trackers:
                 tracker.end(error, facts or {})
             except Exception as failure:  # the head is written by now, or another error is on its way
                 log.warning("%s was not told that the run is over: %s", name, failure)
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(v) for name, v in values.items() if isinstance(v, int | float) and math.isfinite(v)}
 
 
 def flattened(facts: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -21,6 +21,7 @@ from mlflow.entities import Metric, Param, RunTag
 
 from vlmkit.training.trackers import flattened
 
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages show training, not chats
 _BATCH = 100  # what MLflow takes at once
 _LONGEST = 500  # characters of a parameter that every release of MLflow takes
 
@@ -61,10 +62,11 @@ class MlflowTracker:
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Metrics of the nested run."""
-        now = int(time.time() * 1000)
-        metrics = [Metric(_legal(name), value, now, step) for name, value in values.items()]
-        for some in _batches(metrics):
-            self._client.log_batch(self._current, metrics=some)
+        self._metrics(self._current, values, step)
+
+    def over(self, name: str, values: Mapping[str, float]) -> None:
+        """Metrics of the run itself, by which runs are compared."""
+        self._metrics(str(self._run), {f"{name}/{figure}": value for figure, value in values.items()}, 0)
 
     def end(self, error: BaseException | None, facts: Mapping[str, str]) -> None:
         """Tags say where the checkpoint is, and which."""
@@ -77,9 +79,16 @@ class MlflowTracker:
 
     def _new(self, name: str, tags: Mapping[str, str]) -> str:
         found = self._client.get_experiment_by_name(self._experiment)
-        home = found.experiment_id if found is not None else self._client.create_experiment(self._experiment)
+        home = (
+            found.experiment_id if found is not None else self._client.create_experiment(self._experiment, tags=_KIND)
+        )
         made = self._client.create_run(home, tags={"mlflow.user": _user(), **tags}, run_name=name)
         return str(made.info.run_id)
+
+    def _metrics(self, run: str, values: Mapping[str, float], step: int) -> None:
+        now = int(time.time() * 1000)
+        for some in _batches([Metric(_legal(name), value, now, step) for name, value in values.items()]):
+            self._client.log_batch(run, metrics=some)
 
     def _params(self, run: str, facts: Mapping[str, Any]) -> None:
         params = [Param(_legal(name), value[:_LONGEST]) for name, value in flattened(facts).items()]

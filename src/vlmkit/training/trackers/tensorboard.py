@@ -46,6 +46,9 @@ class TensorBoardTracker:
         for name, value in values.items() if self._writer is not None else ():
             self._writer.add_scalar(name, value, step)  # type: ignore[union-attr]
 
+    def over(self, name: str, values: Mapping[str, float]) -> None:
+        """The stage's own curves say it."""
+
     def end(self, error: BaseException | None, facts: Mapping[str, str]) -> None:
         """Where the checkpoint is, as text."""
         self._close()

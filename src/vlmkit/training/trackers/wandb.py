@@ -45,6 +45,10 @@ class WandbTracker:
         """Figures of the stage."""
         self._run.log({f"{self._stage}/step": step} | {f"{self._stage}/{name}": v for name, v in values.items()})
 
+    def over(self, name: str, values: Mapping[str, float]) -> None:
+        """In the run's summary."""
+        self._run.summary.update({f"{name}/kept/{figure}": value for figure, value in values.items()})
+
     def end(self, error: BaseException | None, facts: Mapping[str, str]) -> None:
         """The summary says where the checkpoint is, and which."""
         for name, value in facts.items():
