@@ -69,13 +69,13 @@ class Packed:
 
         folder = self.folder / LLM
         try:
-            config = AutoConfig.from_pretrained(folder)
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
             # Not AutoTokenizer: beside a Qwen2 config it replaces the saved splitting of words by Qwen2's own.
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{folder} is damaged; copy the whole folder again, or export again") from error
         with init_empty_weights():
-            hf = AutoModelForCausalLM.from_config(config)
+            hf = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
         to_int8(hf)
         state = _load(folder / INT8)
         _tie(state, hf)

@@ -113,11 +113,12 @@ def open_text(source: str | Path, *, max_tokens: int = 32, revision: str | None 
     else:
         require_reachable(str(source), revision=revision)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
         hf, report = AutoModel.from_pretrained(
             source,
             revision=revision,
             use_safetensors=True,
+            trust_remote_code=False,
             dtype=torch.float32,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are in the report, and refused below

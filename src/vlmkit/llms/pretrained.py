@@ -29,11 +29,12 @@ def load_pretrained(
     else:
         require_reachable(str(source), revision=revision)
     try:
-        processor = processors.from_pretrained(source, revision=revision)
+        processor = processors.from_pretrained(source, revision=revision, trust_remote_code=False)
         hf, report = models.from_pretrained(
             source,
             revision=revision,
             use_safetensors=True,
+            trust_remote_code=False,  # left open, transformers asks on stdin whether to run a folder's Python
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # the report names them, and they are refused below
             **where.loading(),
