@@ -130,7 +130,6 @@ def test_alone_every_call_is_free() -> None:
     assert processes.told("x") == "x"
     assert processes.by_first(lambda: 3) == 3
     assert processes.join("auto") == "auto"
-    processes.wait()
     processes.leave()
 
 
@@ -150,3 +149,18 @@ def test_a_failure_of_the_first_is_everybodys(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(processes, "told", lambda value: "no samples")
     with pytest.raises(VlmkitError, match="no samples"):
         processes.by_first(fails)
+
+
+def test_slurm_hands_the_cpus_on_to_its_step(tmp_path: Path) -> None:
+    # Since Slurm 22.05 srun takes --cpus-per-task from its own line only, and a step without it has one CPU.
+    said = tmp_path / "said"
+    for name, does in (("srun", f'printf "%s\\n" "$@" > "{said}"'), ("scontrol", "echo node1")):
+        stub = tmp_path / name
+        stub.write_text(f"#!/usr/bin/env bash\n{does}\n")
+        stub.chmod(0o755)
+    slurm = {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "node1", "SLURM_CPUS_PER_TASK": "12"}
+    environment = {**os.environ, **slurm, "SLURM_SUBMIT_DIR": str(tmp_path)}
+    environment["PATH"] = f"{tmp_path}{os.pathsep}{environment['PATH']}"
+    subprocess.run(["bash", str(ROOT / "examples/slurm/train.sbatch"), "toys"], env=environment, check=True)
+    line = said.read_text().splitlines()
+    assert "--cpus-per-task=12" in line[: line.index("bash")]

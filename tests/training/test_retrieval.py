@@ -39,6 +39,19 @@ def test_equal_vectors_find_nothing() -> None:
     assert (found["R@1"], found["R@10"], found["median_rank"]) == (0.0, 0.0, 20.0)
 
 
+def test_what_is_no_number_ranks_last() -> None:
+    own = torch.eye(20, dtype=torch.bool)
+    broken = torch.full((20, 20), torch.nan)
+    for queries, candidates in ((broken, torch.eye(20)), (torch.eye(20), broken), (broken, broken)):
+        found = retrieval(queries, candidates, own)
+        assert (found["R@1"], found["R@10"], found["median_rank"]) == (0.0, 0.0, 20.0)
+    one = torch.eye(20)
+    one[3] = torch.nan  # neither found nor before the others
+    found = retrieval(torch.eye(20), one, own)
+    assert found["R@1"] == pytest.approx(19 / 20)
+    assert found["MRR"] == pytest.approx((19 + 1 / 20) / 20)
+
+
 def test_chance_is_what_shuffling_gives() -> None:
     draw = torch.Generator().manual_seed(0)
     n = 12

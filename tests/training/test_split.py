@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from vlmkit.errors import DataError, VlmkitError
 from vlmkit.training.split import hold_out
-from vlmkit.types import Sample
+from vlmkit.types import Clip, Image, Media, Modality, Sample, Sound
 
 
 def _named(n: int, **meta: str) -> list[Sample]:
@@ -30,6 +34,57 @@ def test_what_belongs_together_stays_together(name: str) -> None:
     learned, held = hold_out(samples, 0.2)
     sides = [{one.meta[name] for one in side} for side in (learned, held)]
     assert sides[0] and sides[1] and not sides[0] & sides[1]
+
+
+def test_any_of_the_three_keeps_samples_together() -> None:
+    # Pairs by source, each sample with a group of its own; and chains of group, then subject.
+    pairs = [Sample(f"a{i}", meta={"group": f"g{i}", "source": f"film {i // 2}"}) for i in range(200)]
+    learned, held = hold_out(pairs, 0.3)
+    sides = [{one.meta["source"] for one in side} for side in (learned, held)]
+    assert sides[0] and not sides[0] & sides[1]
+    assert 30 < len(held) < 100
+    assert hold_out(pairs[::-1], 0.3)[1][::-1] == held
+    links: tuple[tuple[str, ...], ...] = (("group",), ("group", "subject"), ("subject",))
+    chains = [
+        Sample(f"c{i}-{part}", meta=dict.fromkeys(names, i)) for i in range(100) for part, names in enumerate(links)
+    ]
+    sides = [{one.id.split("-")[0] for one in side} for side in hold_out(chains, 0.3)]
+    assert sides[0] and sides[1] and not sides[0] & sides[1]
+
+
+def test_the_value_of_one_name_is_not_that_of_another() -> None:
+    samples = [Sample(f"a{i}", meta={"group" if i % 2 else "subject": "one"}) for i in range(8)]
+    assert [len(side) for side in hold_out(samples, 0.5)] == [4, 4]
+
+
+def test_equal_content_stays_together(tmp_path: Path) -> None:
+    samples = []
+    for i in range(100):
+        for copy in ("a", "b"):
+            path = tmp_path / f"{i}-{copy}.png"
+            path.write_bytes(b"%03d" % i)
+            samples.append(Sample(f"{copy}{i}", {"image": Image(path)}))
+    learned, held = hold_out(samples, 0.3)
+    sides = [{one.id[1:] for one in side} for side in (learned, held)]
+    assert sides[0] and sides[1] and not sides[0] & sides[1]
+    assert 30 < len(held) < 100
+
+
+def test_one_source_in_two_samples_stays_together(tmp_path: Path) -> None:
+    tone = np.zeros((1, 4), np.float32)
+    (tmp_path / "film.mp4").write_bytes(b"film")
+    media: tuple[Callable[[int], Mapping[Modality, Media]], ...] = (
+        lambda i: {"image": Image(b"%d" % i)},
+        lambda i: {"audio": Sound(tone + i, rate_hz=8000)},
+        lambda i: {"video": Clip(tmp_path / f"not-there-{i}.mp4")},
+    )
+    for made in media:
+        samples = [Sample(f"{copy}{i}", made(i)) for i in range(40) for copy in "ab"]
+        sides = [{one.id[1:] for one in side} for side in hold_out(samples, 0.3)]
+        assert sides[0] and sides[1] and not sides[0] & sides[1]
+    windows = [Sample(f"w{i}", {"video": Clip(tmp_path / "film.mp4", start_s=i, end_s=i + 1)}) for i in range(9)]
+    with pytest.raises(DataError, match="too few"):
+        hold_out(windows, 0.3)
 
 
 def test_few_samples_still_leave_two_to_validate_on() -> None:

@@ -59,6 +59,17 @@ def fingerprint(encoder: Encoder) -> str:
     return digest.hexdigest()
 
 
+def content_sha256(source: str | Path | bytes | np.ndarray) -> str:
+    """One digest of a medium's source: of the bytes in it, not of its name. Raises `OSError` for an unreadable file."""
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    if isinstance(source, np.ndarray):
+        head = f"{source.dtype} {source.shape}".encode()
+        return hashlib.sha256(head + np.ascontiguousarray(source).tobytes()).hexdigest()
+    with Path(source).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 class FeatureCache:
     """The folder. A file that cannot be read is computed again; a failure to write costs a warning, not the run.
 
@@ -134,17 +145,13 @@ class FeatureCache:
         return [type(medium).__name__, cut, self._content(medium.source)]
 
     def _content(self, source: str | Path | bytes | np.ndarray) -> str:
-        if isinstance(source, bytes):
-            return hashlib.sha256(source).hexdigest()
-        if isinstance(source, np.ndarray):
-            head = f"{source.dtype} {source.shape}".encode()
-            return hashlib.sha256(head + np.ascontiguousarray(source).tobytes()).hexdigest()
+        if isinstance(source, bytes | np.ndarray):
+            return content_sha256(source)
         path = Path(source)
         state = path.stat()
         known = (str(path.resolve()), state.st_size, state.st_mtime_ns)
         if known not in self._digests:  # one film is often asked about: by window, and by its sound
-            with path.open("rb") as file:
-                self._digests[known] = hashlib.file_digest(file, "sha256").hexdigest()
+            self._digests[known] = content_sha256(path)
         return self._digests[known]
 
 

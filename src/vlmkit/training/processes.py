@@ -51,12 +51,6 @@ def first() -> bool:
     return number() == 0
 
 
-def wait() -> None:
-    """Until all have come this far."""
-    if count() > 1:
-        distributed.barrier()
-
-
 def told(value: T) -> T:
     """The first process's value, everywhere."""
     if count() == 1:

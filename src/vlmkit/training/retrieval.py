@@ -17,9 +17,11 @@ def retrieval(queries: Tensor, candidates: Tensor, positive: Tensor) -> dict[str
     Args:
         queries: `[n, d]` of length 1. candidates: `[n, d]`. positive: `[n, n]`, at least one true a row.
 
-    A candidate that is as near as the best positive counts as before it: equal vectors find nothing.
+    A candidate that is as near as the best positive counts as before it: equal vectors find nothing. One
+    that is no number is as far as can be.
     """
     scores = queries.float() @ candidates.float().T
+    scores = scores.masked_fill(scores.isnan(), -torch.inf)  # NaN compares false, and would rank first
     best = scores.masked_fill(~positive, -torch.inf).amax(1, keepdim=True)
     ranks = 1 + ((scores >= best) & ~positive).sum(1)
     n = len(ranks)

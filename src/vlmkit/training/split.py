@@ -1,11 +1,14 @@
-"""Samples to validate on: held out by the sample's name, so that a name is always on the same side."""
+"""Samples to validate on: held out by name, together with all that belongs to them."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from vlmkit.errors import DataError, VlmkitError
+from vlmkit.training.cache import content_sha256
 from vlmkit.types import Sample
 
 _TOGETHER = ("group", "source", "subject")  # names in a sample's meta; samples that share one stay on one side
@@ -15,12 +18,13 @@ _LEAST = 2  # one sample alone has nothing to be told apart from
 def hold_out(samples: Sequence[Sample], share: float) -> tuple[list[Sample], list[Sample]]:
     """Samples to learn from, and about `share` of them to validate on.
 
-    A name's SHA-256 decides, whatever other samples there are; only where that holds out fewer than two samples,
-    those with the lowest numbers are taken. Raises `DataError` where nothing would be left to learn from.
+    Samples that share a group, a source, a subject or a medium's content are one set, also by way of others. The
+    SHA-256 of a set's first name decides, whatever other sets there are; only where that holds out fewer than two
+    samples, the sets with the lowest numbers are taken. Raises `DataError` where nothing would be left to learn from.
     """
     if not 0 < share < 1:
         raise VlmkitError(f"val_share lies between 0 and 1; given {share}")
-    places = [_place(sample) for sample in samples]
+    places = _places(samples)
     held = {place for place in places if place < share}
     for place in sorted(set(places)):
         if sum(one in held for one in places) >= _LEAST:
@@ -32,7 +36,58 @@ def hold_out(samples: Sequence[Sample], share: float) -> tuple[list[Sample], lis
     return learned, [sample for sample, place in zip(samples, places, strict=True) if place in held]
 
 
-def _place(sample: Sample) -> float:
-    together = next((f"{name} {sample.meta[name]}" for name in _TOGETHER if sample.meta.get(name) is not None), None)
-    digest = hashlib.sha256((together or f"id {sample.id}").encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
+def _places(samples: Sequence[Sample]) -> list[float]:
+    """A number from 0 to 1 a sample, the same for all that belong together."""
+    names = [[f"{name} {one.meta[name]}" for name in _TOGETHER if one.meta.get(name) is not None] for one in samples]
+    ids = [f"id {sample.id}" for sample in samples]
+    sets = _sets([[*some, *more, own] for some, more, own in zip(names, _contents(samples), ids, strict=True)])
+    # A set is called by what its samples share, in the order of _TOGETHER; by an id only where they share no name.
+    called: dict[int, tuple[bool, str]] = {}
+    for number, some, own in zip(sets, names, ids, strict=True):
+        name = (False, min(some)) if some else (True, own)
+        called[number] = min(called.get(number, name), name)
+    return [_number(called[number][1]) for number in sets]
+
+
+def _sets(keys: Sequence[Sequence[str]]) -> list[int]:
+    """Which set each item is in: two with a common key are in one, and so are those that a third one links."""
+    parents = list(range(len(keys)))
+
+    def root(item: int) -> int:
+        while parents[item] != item:
+            parents[item] = parents[parents[item]]
+            item = parents[item]
+        return item
+
+    owners: dict[str, int] = {}
+    for item, some in enumerate(keys):
+        for key in some:
+            parents[root(item)] = root(owners.setdefault(key, item))
+    return [root(item) for item in range(len(keys))]
+
+
+def _contents(samples: Sequence[Sample]) -> list[list[str]]:
+    """What each sample's media hold, whatever window of it is meant; a file by its path where no other is as large."""
+    sources = [[medium.source for medium in sample.media.values()] for sample in samples]
+    files = {Path(source).resolve() for some in sources for source in some if isinstance(source, str | Path)}
+    sizes = {file: file.stat().st_size for file in files if file.is_file()}
+    alike = Counter(sizes.values())
+    keys: dict[Path, str] = {}
+    for file in files:
+        keys[file] = f"path {file}"
+        if alike[sizes.get(file, -1)] > 1:
+            try:
+                keys[file] = f"content {content_sha256(file)}"
+            except OSError:
+                continue  # the encoder says it better
+    return [
+        [
+            keys[Path(source).resolve()] if isinstance(source, str | Path) else f"content {content_sha256(source)}"
+            for source in some
+        ]
+        for some in sources
+    ]
+
+
+def _number(name: str) -> float:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
