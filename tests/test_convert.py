@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import struct
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,64 @@ def test_a_hostile_pickle_is_refused_and_does_not_run(tmp_path: Path) -> None:
     assert mark.exists()
 
 
+def with_pickle(path: Path, code: bytes) -> Path:
+    """A file that torch.save wrote, with another pickle in it."""
+    whole = saved(path.with_suffix(".whole"), {"w": torch.zeros(4)})
+    with zipfile.ZipFile(whole) as read, zipfile.ZipFile(path, "w") as written:
+        for name in read.namelist():
+            written.writestr(name, code if name.endswith("data.pkl") else read.read(name))
+    whole.unlink()
+    return path
+
+
+def test_an_array_over_addresses_from_the_file_is_not_built(tmp_path: Path) -> None:
+    """`numpy.ndarray((1,), 'O', 8 bytes)` is an array of an object at those bytes; to look at it ends the process."""
+
+    def text(value: str) -> bytes:
+        return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
+
+    address = struct.pack("<Q", 0x4141414141414140).decode("latin1")
+    buffer = b"c_codecs\nencode\n(" + text(address) + text("latin1") + b"tR"
+    array = b"cnumpy\nndarray\n((K\x01tcnumpy\ndtype\n(" + text("O") + b"tR" + buffer + b"tR"
+    source = with_pickle(tmp_path / "in.pth", b"\x80\x02cnumpy\ndtype\n" + array + b"R.")
+    with pytest.raises(CheckpointError, match="not a whole file of its kind"):
+        convert(source, tmp_path / "out.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.pth"]
+
+
+def test_numpy_values_are_left_out_unbuilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    unwrapped = worker.unwrapped
+
+    def watched(loaded: Any) -> Any:
+        seen.append(loaded)
+        return unwrapped(loaded)
+
+    monkeypatch.setattr(worker, "unwrapped", watched)
+    arrays = {"array": np.arange(3), "scalar": np.float64(2), "dtype": np.dtype("O")}
+    hostile = {"made": Hostile(np.ndarray, (1,), np.dtype("O"), b"A" * 8)}
+    source = saved(tmp_path / "in.pth", {"w": torch.ones(2), **arrays, **hostile})
+    done = worker.work(source, source.name, tmp_path / "out.safetensors", None)
+    assert done["left_out"] == ["array", "scalar", "dtype", "made"]
+    assert [repr(seen[0][name]) for name in done["left_out"]] == ["a NumPy value"] * 4
+    assert set(load_file(tmp_path / "out.safetensors")) == {"w"}
+
+
+@pytest.mark.parametrize(("number", "name"), [(11, "SIGSEGV"), (6, "SIGABRT"), (40, "signal 40")])
+def test_a_reader_that_a_signal_ends_met_an_unsafe_file(
+    number: int, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = saved(tmp_path / "in.pth", {"w": torch.zeros(2)})
+    monkeypatch.setattr("vlmkit.convert._WORKER", f"import os; os.kill(os.getpid(), {number})  # {{source}}")
+    with pytest.raises(UnsafePickleError, match=f"ended by {name}; the file is unsafe or damaged"):
+        convert(source, tmp_path / "out.safetensors")
+
+
+def test_names_that_a_file_chose_are_shown_in_ascii(tmp_path: Path) -> None:
+    source = saved(tmp_path / "in.pth", {"\x1b[2J\n": 1, "n" * 500: 2})
+    assert said(tmp_path, source)[1] == f"no tensor in it; found '\\x1b[2J\\n', '{'n' * 76}..."
+
+
 def test_memory_and_time_are_limited(tmp_path: Path) -> None:
     source, out = saved(tmp_path / "in.pth", {"w": torch.zeros(2)}), tmp_path / "out.safetensors"
     with pytest.raises(CheckpointError, match="more memory"):
@@ -142,7 +202,7 @@ def test_files_that_hold_no_state_dict_are_damaged(tmp_path: Path) -> None:
     assert "not a whole file of its kind" in said(tmp_path, cut)[1]
     assert said(tmp_path, saved(tmp_path / "none.pth", {}))[1] == "no tensor in it; found nothing"
     deep = saved(tmp_path / "deep.pth", {"epoch": 1, "wrapped": {"w": torch.rand(5)}})
-    assert said(tmp_path, deep)[1] == "no tensor in it; found epoch, wrapped"
+    assert said(tmp_path, deep)[1] == "no tensor in it; found 'epoch', 'wrapped'"
     assert "no 'logmel_extractor.melW' in it" in said(tmp_path, whole, kind="panns")[1]
     odd = saved(tmp_path / "odd.pth", {"w": torch.zeros(2, dtype=torch.complex128)})
     assert "which are torch.complex128" in said(tmp_path, odd)[1]

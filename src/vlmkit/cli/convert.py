@@ -25,12 +25,13 @@ def convert(
     refused and not run.
     """
     from vlmkit.convert import convert as work
+    from vlmkit.convert import shown
 
     done = work(file, out, kind=kind)
-    shown = ", ".join(done.left_out[:_NAMES_SHOWN])
+    names = ", ".join(shown(name) for name in done.left_out[:_NAMES_SHOWN])
     more = len(done.left_out) - _NAMES_SHOWN
     if done.left_out:
-        say(f"vlmkit: left out, because no weights: {shown}{f' and {more} more' if more > 0 else ''}")
+        say(f"vlmkit: left out, because no weights: {names}{f' and {more} more' if more > 0 else ''}")
     typer.echo(f"variant: {done.variant or 'not recognised'}")
     typer.echo(f"weights: {done.n_tensors} tensors{f', from {done.wrapper!r}' if done.wrapper else ''}")
     typer.echo(f"source sha256: {done.sha256}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ Kind = Literal["panns"]
 MEMORY_BYTES = 2 * 2**30
 """What the process may use above four times the file's size: torch itself takes less than half of it."""
 
+_NAME_CHARACTERS = 80
 _WORKER = "import sys; sys.path.insert(0, {source!r}); from vlmkit.convert.worker import main; main()"
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")  # of the environment: no token, no proxy, no home reaches the worker
 
@@ -73,9 +75,9 @@ def convert(
         source: what `torch.save` wrote: a state dict, or one under `model`, `state_dict` or `model_state_dict`.
         kind: what it has to be; `panns` for a Cnn14 with its published names. Recognised, but not required, without.
 
-    Raises `UnsafePickleError` for a pickle that wants anything but tensors and plain values, `CheckpointError` for what
-    is no such file or not of the kind, for weights that are larger than their file warrants, and for an `out` that
-    exists.
+    Raises `UnsafePickleError` for a pickle that wants anything but tensors and plain values and for one that ends the
+    process that reads it, `CheckpointError` for what is no such file or not of the kind, for weights that are larger
+    than their file warrants, and for an `out` that exists.
     """
     if kind is not None and kind not in get_args(Kind):
         raise WiringError(f"kind={kind!r} is unknown; choose one of {', '.join(get_args(Kind))}")
@@ -100,8 +102,14 @@ def convert(
     return Converted(out, report.variant, len(tensors), n_bytes, report.sha256, report.wrapper, report.left_out)
 
 
+def shown(name: object) -> str:
+    """A name that a stranger's file chose, for people: in quotes, ASCII without control characters, at most 80."""
+    text = ascii(name)
+    return text if len(text) <= _NAME_CHARACTERS else f"{text[: _NAME_CHARACTERS - 3]}..."
+
+
 def _run(source: Path, made: Path, kind: Kind | None, limit: int, patience_s: float) -> _Report:
-    """Raises the error that the worker reports, and `CheckpointError` where it dies of a limit."""
+    """Raises the error that the worker reports, and one for a worker that says nothing or dies."""
     job: dict[str, Any] = {"source": str(source.resolve()), "name": str(source), "out": str(made), "kind": kind}
     job |= {"memory_bytes": limit, "seconds": int(patience_s) + 1}
     code = _WORKER.format(source=str(Path(__file__).parents[2]))
@@ -123,6 +131,10 @@ def _run(source: Path, made: Path, kind: Kind | None, limit: int, patience_s: fl
 
 def _report(source: Path, text: bytes, code: int) -> _Report:
     """The worker's last line, which is judged like anything else that a stranger's file had a hand in."""
+    if code < 0:  # a crash is what a file that reaches past the reader looks like
+        raise UnsafePickleError(
+            f"{source}: the process that read it was ended by {_signal(-code)}; the file is unsafe or damaged; refused"
+        )
     try:
         lines = text.decode("utf-8").splitlines()
         said: Any = json.loads(lines[-1])
@@ -136,6 +148,13 @@ def _report(source: Path, text: bytes, code: int) -> _Report:
         ) from None
     named = message if message.startswith(f"{source}: ") else f"{source}: {message}"
     raise (UnsafePickleError if kind == "unsafe" else CheckpointError)(named)
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # real-time signals have no name of their own
+        return f"signal {number}"
 
 
 def _readable(path: Path) -> None:

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from vlmkit.convert import shown
 from vlmkit.encoders.panns.config import MEL, detect
 from vlmkit.errors import CheckpointError
 
@@ -58,12 +58,13 @@ def work(source: Path, name: str, out: Path, kind: str | None) -> dict[str, Any]
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
         file.seek(0)
-        with torch.serialization.safe_globals(_plain_arrays()):
+        with torch.serialization.safe_globals(_numpy_names()):
             loaded = torch.load(file, map_location="cpu", weights_only=True)
     wrapper, state, left_out = unwrapped(loaded)
     tensors = dict(_dense(state, left_out))
     if not tensors:
-        raise CheckpointError(f"no tensor in it; found {', '.join(left_out[:_NAMES_SHOWN]) or 'nothing'}")
+        found = ", ".join(shown(entry) for entry in left_out[:_NAMES_SHOWN])
+        raise CheckpointError(f"no tensor in it; found {found or 'nothing'}")
     n_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     if n_bytes > _EXPANDED * size:
         raise CheckpointError(f"its {size} bytes would become {n_bytes}: tensors in it repeat the same memory; refused")
@@ -87,7 +88,7 @@ def unwrapped(loaded: Any) -> tuple[str | None, Mapping[Any, Any], list[str]]:
 def _dense(state: Mapping[Any, Any], left_out: list[str]) -> Iterator[tuple[str, Tensor]]:
     for key, value in state.items():
         if not isinstance(key, str):
-            raise CheckpointError(f"no state dict: {key!r} is no name of a weight")
+            raise CheckpointError(f"no state dict: {shown(key)} is no name of a weight")
         plain = isinstance(value, Tensor) and value.layout == torch.strided and value.device.type == "cpu"
         if plain and not value.is_quantized:
             yield key, value.detach()
@@ -116,19 +117,33 @@ def _variant(tensors: Mapping[str, Tensor], name: str, kind: str | None) -> str 
         return None
 
 
-def _plain_arrays() -> list[Any]:
-    """What NumPy arrays are pickled with: training loops keep the state of their sampler beside the weights."""
-    makers = {"_reconstruct": np.zeros(0).__reduce__()[0], "scalar": np.int64(0).__reduce__()[0]}
-    modules = ("numpy.core.multiarray", "numpy._core.multiarray")  # before and since NumPy 2
-    dtypes = {type(np.dtype(kind)) for kind in np.typecodes["AllInteger"] + np.typecodes["AllFloat"] + "?"}
-    named = [(maker, f"{module}.{name}") for name, maker in makers.items() for module in modules]
-    return [np.ndarray, np.dtype, *dtypes, *named]
+class NumpyValue:
+    """Stands for whatever NumPy value a file describes, and builds nothing: arguments and state are dropped unread.
+
+    Training loops keep the state of their sampler beside the weights. NumPy's own names must not be called with what a
+    file says: `numpy.ndarray` takes bytes for the addresses of objects.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, *_arguments: object) -> None: ...
+
+    def __setstate__(self, _state: object) -> None: ...
+
+    def __repr__(self) -> str:
+        return "a NumPy value"
+
+
+def _numpy_names() -> list[Any]:
+    """What arrays, scalars and dtypes are pickled with, before and since NumPy 2."""
+    inner = [f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("_reconstruct", "scalar")]
+    return [(NumpyValue, name) for name in ("numpy.ndarray", "numpy.dtype", *inner)]
 
 
 def _refusal(text: str) -> tuple[str, str]:
     """torch's own sentence tells the reader to turn the protection off; ours says what the file wanted."""
     if found := re.search(r"GLOBAL ([\w.]+)", text):
-        what = f"it wants {found.group(1)!r}, which weights have no use for"
+        what = f"it wants {shown(found.group(1))}, which weights have no use for"
         return "unsafe", f"{what}; refused, and nothing of it was run. Wanted: {_WANTED}"
     if re.search("Can only|unrecognized function|persistent", text):
         return "unsafe", "it wants to build objects that are no weights; refused, and nothing of it was run"
