@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.training import toy
-from vlmkit.errors import CheckpointError, DataError, VlmkitError
+from vlmkit.errors import CheckpointError, DataError, VlmkitError, WiringError
 from vlmkit.model import Model
 from vlmkit.training import loop, processes
 from vlmkit.training.attributes import classes
@@ -20,6 +21,7 @@ from vlmkit.training.data import Rows, Schedule, prepare
 from vlmkit.training.loop import run_stage
 from vlmkit.training.objectives import SftLearner
 from vlmkit.training.stage import Stage
+from vlmkit.training.stagelog import StageLog
 from vlmkit.training.state import fill, trained
 
 SAY = replace(toy.SAY, roles=("projector", "llm"), rates={"projector": 3e-3, "llm": 3e-3})
@@ -27,7 +29,7 @@ SAY = replace(toy.SAY, roles=("projector", "llm"), rates={"projector": 3e-3, "ll
 BY_HEART = replace(SAY, rates={"projector": 2e-2, "llm": 2e-2}, steps=30, evals=5)
 
 
-def _run(model: Model[Any], stage: Stage, folder: Path, n: int = 16, held: int = 8, **options: Any) -> loop.StageLog:
+def _run(model: Model[Any], stage: Stage, folder: Path, n: int = 16, held: int = 8, **options: Any) -> StageLog:
     rows, _ = prepare(model, toy.samples(n + held), [stage])
     val = Rows(rows.items[n:]) if stage.evals else None
     return run_stage(model, Rows(rows.items[:n]), stage, folder, seed=0, max_steps=None, val=val, **options)
@@ -208,3 +210,33 @@ def test_answers_that_are_cut_are_counted_and_prompts_that_do_not_fit_are_named(
     ):
         tight = replace(SAY, evals=0, steps=1, max_tokens=longest)
         run_stage(model, rows, tight, tmp_path / "b", seed=0, max_steps=None)
+
+
+def test_a_loss_that_is_no_number_stops_the_stage(tmp_path: Path) -> None:
+    model = toy.model()
+    with torch.no_grad():
+        model.roles["projector"]["projector.0.kind.weight"].fill_(torch.nan)
+    with pytest.raises(VlmkitError, match=r"no number any more at step 1; lower the learning rates \(projector 0.003"):
+        _run(model, replace(SAY, evals=0), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"roles": ("projector", "aligner")}, "no learning rate for aligner"),
+        ({"steps": 0}, "at least 1"),
+        ({"batch_size": 0}, "at least 1"),
+        ({"evals": 0, "patience": 2}, "patience counts validations"),
+        ({"patience": 0}, "patience counts validations"),
+    ],
+)
+def test_a_stage_that_makes_no_sense_is_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(WiringError, match=f"stage 'say': .*{said}"):
+        replace(toy.SAY, **wrong)
+
+
+def test_a_language_model_that_cannot_cut_answers_is_not_asked_to() -> None:
+    model = toy.model()
+    model.llm = SimpleNamespace(module=torch.nn.Identity())  # type: ignore[assignment]
+    with pytest.raises(WiringError, match="cannot cut answers"):
+        SftLearner(model, replace(SAY, max_tokens=100), ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 import vlmkit
 from tests.training import toy
-from vlmkit.errors import MissingExtraError, UnknownNameError
+from vlmkit.errors import MissingExtraError, UnknownNameError, VlmkitError
 from vlmkit.training import trackers
 from vlmkit.training.trackers import Trackers, flattened
 
@@ -166,3 +166,22 @@ def test_a_service_that_does_not_answer_costs_a_warning(tmp_path: Path, caplog: 
 
 def test_nested_facts_become_names() -> None:
     assert flattened({"a": {"b": 1, "c": {"d": None}}, "e": (1, 2)}) == {"a.b": "1", "a.c.d": "None", "e": "(1, 2)"}
+
+
+def test_a_service_that_goes_down_between_stages_costs_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Down:
+        def begin(self, title: str, facts: Mapping[str, Any]) -> None:
+            raise ConnectionError("no route")
+
+        def stage(self, name: str, facts: Mapping[str, Any], step: int) -> None:
+            raise ConnectionError("no route")
+
+    every = trackers.Trackers((), tmp_path, {})
+    every._all["mlflow"] = Down()  # type: ignore[assignment]
+    with caplog.at_level("WARNING", "vlmkit"):
+        every.stage("align", {}, 0)
+    assert "mlflow does not take stage align: no route" in caplog.text
+    with pytest.raises(VlmkitError, match="mlflow does not take this run: no route; leave --report-to mlflow out"):
+        every.begin("x", {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from transformers import ProgressCallback, TrainerCallback
+from transformers import EarlyStoppingCallback, ProgressCallback, TrainerCallback
 
 log = logging.getLogger("vlmkit")
 
@@ -23,6 +23,18 @@ class Moments(TrainerCallback):
         last = state.global_step >= self._steps
         control.should_save |= last or state.global_step % max(1, self._steps // SAVES) == 0
         control.should_evaluate |= last and self._validates
+
+
+class Patience(EarlyStoppingCallback):
+    """Early stopping that goes on counting where a stopped run was."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Count what the history says."""
+        super().on_train_begin(args, state, control, **kwargs)
+        best, waited = float("inf"), 0
+        for loss in (entry["eval_loss"] for entry in state.log_history if "eval_loss" in entry):
+            best, waited = (loss, 0) if loss < best else (best, waited + 1)
+        self.early_stopping_patience_counter = waited
 
 
 class Bar(ProgressCallback):

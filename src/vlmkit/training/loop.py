@@ -6,13 +6,11 @@ import logging
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import (
-    EarlyStoppingCallback,
     PrinterCallback,
     ProgressCallback,
     Trainer,
@@ -23,11 +21,10 @@ from transformers import (
 
 from vlmkit.errors import DataError, VlmkitError
 from vlmkit.model import Model
-from vlmkit.protocols import Role
 from vlmkit.training import processes
 from vlmkit.training.align import AlignLearner, paired
 from vlmkit.training.attributes import AttributesLearner, classes
-from vlmkit.training.callbacks import SAVES, Bar, Lines, Moments
+from vlmkit.training.callbacks import SAVES, Bar, Lines, Moments, Patience
 from vlmkit.training.data import Row, Rows, Schedule, encode, learning, needed
 from vlmkit.training.features import join
 from vlmkit.training.learner import Learner
@@ -35,6 +32,7 @@ from vlmkit.training.objectives import ProbeLearner, SftLearner, cut_answers, mo
 from vlmkit.training.ordinal import OrdinalLoss
 from vlmkit.training.resume import last_checkpoint
 from vlmkit.training.stage import Stage
+from vlmkit.training.stagelog import StageLog, told
 from vlmkit.training.state import fill, trained
 
 log = logging.getLogger("vlmkit")
@@ -43,42 +41,6 @@ _LOGS = 20  # a stage
 
 Report = Callable[[int, dict[str, Any]], None]
 """`(step, figures)`; told of every figure as it comes."""
-
-
-@dataclass(frozen=True)
-class StageLog:
-    """What one stage did.
-
-    Attributes:
-        trained: parameters by role.
-        seconds: of the process that ended it.
-        losses: the training loss as it fell, by step.
-        validation: the main figures of every validation, with their `step`.
-        kept_step: whose weights were kept: those with the lowest validation loss; the last ones where nothing was
-            validated.
-        figures: everything that was measured at that step, such as retrieval in both directions beside chance.
-        cut: answers whose end was left out because of `max_tokens`, of those trained on.
-    """
-
-    name: str
-    objective: str
-    trained: dict[Role, int]
-    steps: int
-    seconds: float
-    losses: list[tuple[int, float]]
-    validation: list[dict[str, float]] = field(default_factory=list)
-    kept_step: int | None = None
-    figures: dict[str, float] = field(default_factory=dict)
-    cut: int = 0
-
-    def came_to(self) -> dict[str, float]:
-        """The last training loss, and the main figures of the weights that were kept."""
-        found = {f"val_{name}": value for name, value in self.figures.items() if "/" not in name and name != "step"}
-        return {**({"loss": self.losses[-1][1]} if self.losses else {}), **found}
-
-    def to_json(self) -> dict[str, Any]:
-        """For `vlmkit.json`."""
-        return asdict(self)
 
 
 def run_stage(
@@ -110,6 +72,8 @@ def run_stage(
     torch.manual_seed(seed)
     learner = _learner(model, data, stage, live)
     cut = cut_answers(learner, data) if stage.objective == "sft" else 0
+    if stage.objective == "sft" and held is not None:
+        cut_answers(learner, held)  # refused now, and not at the first validation
     if model.backbone is not None:
         model.backbone.checkpoint_activations(stage.checkpointing)
     steps = stage.steps if max_steps is None else min(stage.steps, max_steps)
@@ -120,7 +84,7 @@ def run_stage(
     found = processes.by_first(lambda: last_checkpoint(folder))
     done = trainer.train(resume_from_checkpoint=str(found) if found else None)
     model.eval()
-    return trainer.told(counts, done, cut)
+    return told(trainer.state, stage, counts, done, cut)
 
 
 def restore(model: Model[Any], stage: Stage, weights: dict[str, torch.Tensor]) -> None:
@@ -137,7 +101,7 @@ class _Trainer(Trainer):
         stage = learner.stage
         callbacks: list[TrainerCallback] = [Moments(args.max_steps, validates=val is not None)]
         if stage.patience is not None and val is not None:
-            callbacks.append(EarlyStoppingCallback(stage.patience))
+            callbacks.append(Patience(stage.patience))
         super().__init__(
             model=learner,
             args=args,
@@ -187,6 +151,12 @@ class _Trainer(Trainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Real epochs (the order of a whole stage is one epoch to the Trainer), and the learning rate of each role."""
+        if not math.isfinite(logs.get("loss", 0.0)):
+            stage = self.model.stage
+            raise VlmkitError(
+                f"stage {stage.name!r}: the loss is no number any more at step {self.state.global_step}; lower the "
+                f"learning rates ({', '.join(f'{role} {rate:g}' for role, rate in stage.rates.items())})"
+            )
         per_step = self.args.train_batch_size * self.args.gradient_accumulation_steps * processes.count()
         self.state.epoch = self.state.global_step * per_step / self._order.n_samples
         if "learning_rate" in logs and self.optimizer is not None:
@@ -195,30 +165,6 @@ class _Trainer(Trainer):
         super().log(logs, start_time)
         if self._report is not None:
             self._report(self.state.global_step, {name.replace("eval_", "val/", 1): v for name, v in logs.items()})
-
-    def told(self, counts: dict[Role, int], done: Any, cut: int) -> StageLog:
-        """What the stage did."""
-        stage, history = self.model.stage, self.state.log_history
-        validation = [
-            {name.removeprefix("eval_"): v for name, v in entry.items() if name.startswith("eval_") or name == "step"}
-            for entry in history
-            if "eval_loss" in entry
-        ]
-        kept = (self.state.best_global_step if validation else None) or done.global_step
-        if validation and not self.state.best_global_step:
-            log.warning("stage %s: no validation loss was a number; the last weights are kept", stage.name)
-        return StageLog(
-            stage.name,
-            stage.objective,
-            counts,
-            done.global_step,
-            done.metrics["train_runtime"],
-            [(entry["step"], entry["loss"]) for entry in history if "loss" in entry],
-            [{name: value for name, value in one.items() if "/" not in name} for one in validation],
-            kept,
-            next((one for one in validation if one["step"] == kept), {}),
-            cut,
-        )
 
 
 def _ready(model: Model[Any], rows: Rows, stage: Stage, live: set[int]) -> Rows:
@@ -292,6 +238,7 @@ def _arguments(stage: Stage, folder: Path, seed: int, steps: int, batch: int, de
         ddp_find_unused_parameters=True,  # a batch without sound leaves the sound's head out
         label_names=[],
         max_grad_norm=1.0,
+        logging_nan_inf_filter=False,  # a loss that is no number has to be seen
     )
     if args.n_gpu > 1:
         args._n_gpu = 1  # there is no public way to keep the Trainer from splitting batches over all GPUs it sees

@@ -45,6 +45,8 @@ class SftLearner(MeanLearner):
     ) -> None:
         super().__init__(model, stage, live)
         self._token_loss = token_loss
+        if stage.max_tokens is not None and not hasattr(model.llm, "lengths"):
+            raise WiringError(f"stage {stage.name!r}: this language model cannot cut answers; leave max_tokens out")
         self._options = {} if stage.max_tokens is None else {"max_tokens": stage.max_tokens}
 
     def scored(self, batch: Sequence[Prepared], kept: Packed) -> Scored:

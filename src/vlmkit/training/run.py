@@ -20,11 +20,12 @@ from vlmkit.training import processes, resume, trackers
 from vlmkit.training.align import paired
 from vlmkit.training.cache import FeatureCache, cache_folder
 from vlmkit.training.data import Rows, encode, learning, needed, prepare
-from vlmkit.training.loop import StageLog, restore, run_stage
+from vlmkit.training.loop import restore, run_stage
 from vlmkit.training.memory import keep_freed
 from vlmkit.training.resume import Progress
 from vlmkit.training.split import hold_out
 from vlmkit.training.stage import Stage
+from vlmkit.training.stagelog import StageLog
 from vlmkit.training.state import trained
 from vlmkit.types import Sample
 
@@ -118,6 +119,9 @@ class _Run:
         names = {sample.id for sample in held}
         learned = Rows([row for row in rows.items if row.prepared.sample.id not in names])
         validated = Rows([row for row in rows.items if row.prepared.sample.id in names])
+        if not len(learned) or (held and not len(validated)):
+            which = "held-out samples" if len(learned) else "samples"
+            raise DataError(f"none of the {which} can be used; the first: {next(iter(bad.values()), 'none given')}")
         for one in (stage for stage in self.stages if stage.objective == "align"):  # not when hours are spent
             paired(self.head.model, learned, one, "samples")
             if one.evals:
@@ -131,8 +135,7 @@ class _Run:
         }
         try:
             self.trackers.begin(f"vlmkit train {self.order.task}", self._about(facts))
-            if processes.first():
-                self.progress.note("trackers", self.trackers.ids)
+            self._note()
             logs = []
             for number, one in enumerate(self.stages):
                 learned, validated = self._settled(number, learned), self._settled(number, validated)
@@ -142,6 +145,11 @@ class _Run:
             self.trackers.end(error)
             raise
         self.trackers.end(None, {"checkpoint": str(self.progress.out.resolve()), "checkpoint_sha256": digest})
+
+    def _note(self) -> None:
+        """Trackers' ids outlive the process, also those of trackers that it was not asked for again."""
+        if processes.first():
+            self.progress.note("trackers", {**self.progress.note("trackers"), **self.trackers.ids})
 
     def _settled(self, number: int, rows: Rows) -> Rows:
         """Rows of the encoders that earlier stages trained and no later one does: encoded now, once for all of them."""
@@ -171,9 +179,13 @@ class _Run:
         facts = {item.name: getattr(stage, item.name) for item in fields(stage) if item.repr}
         counts = {role: sum(p.numel() for p in model.roles[role].values()) for role in stage.roles}
         self.trackers.stage(stage.name, {**facts, "trained": counts}, step)
-        if processes.first():
-            self.progress.note("trackers", self.trackers.ids)
+        self._note()
         seed, most = self.order.seed, self.order.max_steps
+        if processes.first():
+            steps = min(stage.steps, most or stage.steps)
+            log.info(
+                "stage %s (%d of %d, %s): %d steps", stage.name, number + 1, len(self.stages), stage.objective, steps
+            )
         done = run_stage(model, rows, stage, folder, seed=seed, max_steps=most, val=val, report=self.trackers.log)
         self.trackers.over(stage.name, done.came_to())
         processes.by_first(lambda: resume.finish(folder, done.to_json(), trained(model, stage)))
@@ -189,7 +201,8 @@ class _Run:
         if head.model.backbone is not None:
             head.model.backbone.own({role for stage in self.stages for role in stage.roles})
         run = {"seed": order.seed, "data": facts, "stages": [one.to_json() for one in logs]}
-        head.provenance["training"].append(run | ({"trackers": self.trackers.ids} if self.trackers.ids else {}))
+        ids = {**self.progress.note("trackers"), **self.trackers.ids}
+        head.provenance["training"].append(run | ({"trackers": ids} if ids else {}))
         # The shipped head is stored in 16 bits; weights of a preset of real size keep their own type.
         head.save_pretrained(self.progress.head(), half=head.task.presets[order.preset].synthetic)
         self.progress.publish()

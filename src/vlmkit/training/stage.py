@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from vlmkit.errors import WiringError
 from vlmkit.protocols import Role
 from vlmkit.types import Modality, Sample
 
@@ -46,6 +47,8 @@ class Stage:
         lora: arguments of `LoraSpec` for fresh adapters, where a stage trains the role "lora".
         label_at: the truth of a "probe" stage. labels: the truth of an "attributes" stage.
         group: samples of one group count as pairs of each other in an "align" stage.
+
+    Raises `WiringError` for a role without a rate, counts below 1, or patience without validations.
     """
 
     name: str
@@ -67,3 +70,11 @@ class Stage:
     label_at: LabelAt | None = field(default=None, repr=False)
     labels: Labels | None = field(default=None, repr=False)
     group: Group | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if unrated := [role for role in self.roles if role not in self.rates]:
+            raise WiringError(f"stage {self.name!r}: no learning rate for {', '.join(unrated)}")
+        if self.steps < 1 or self.batch_size < 1 or self.accumulate < 1 or self.evals < 0:
+            raise WiringError(f"stage {self.name!r}: steps, batch_size and accumulate are at least 1, evals at least 0")
+        if self.patience is not None and (self.patience < 1 or not self.evals):
+            raise WiringError(f"stage {self.name!r}: patience counts validations, from 1 on; evals has to be set")

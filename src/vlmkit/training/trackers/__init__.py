@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from vlmkit.errors import MissingExtraError, UnknownNameError
+from vlmkit.errors import MissingExtraError, UnknownNameError, VlmkitError
 
 log = logging.getLogger("vlmkit")
 
@@ -77,14 +77,20 @@ class Trackers:
         return {name: dict(tracker.ids) for name, tracker in self._all.items()}
 
     def begin(self, title: str, facts: Mapping[str, Any]) -> None:
-        """The run starts, or goes on."""
-        for tracker in self._all.values():
-            tracker.begin(title, facts)
+        """The run starts, or goes on. Raises `VlmkitError` for a service that does not answer: nothing is lost yet."""
+        for name, tracker in self._all.items():
+            try:
+                tracker.begin(title, facts)
+            except Exception as error:  # each service has its own
+                raise VlmkitError(f"{name} does not take this run: {error}; leave --report-to {name} out") from error
 
     def stage(self, name: str, facts: Mapping[str, Any], step: int) -> None:
         """A stage starts, or goes on after a step."""
-        for tracker in self._all.values():
-            tracker.stage(name, facts, step)
+        for tracker_name, tracker in self._all.items():
+            try:
+                tracker.stage(name, facts, step)
+            except Exception as error:  # as below
+                log.warning("%s does not take stage %s: %s", tracker_name, name, error)
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
         """Figures of the stage; a service that does not answer costs a warning, not the run."""

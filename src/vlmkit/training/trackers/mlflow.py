@@ -74,8 +74,9 @@ class MlflowTracker:
         tags = [RunTag(f"vlmkit.{name}", value) for name, value in facts.items()]
         for run in filter(None, (*self._stages.values(), self._run)):
             self._client.log_batch(run, tags=tags)
-        for run in filter(None, (self._current, self._run)):
-            self._client.set_terminated(run, status)
+        for run in filter(None, (*self._stages.values(), self._run)):  # earlier stages may be of a process that died
+            over = run not in (self._current, self._run)
+            self._client.set_terminated(run, "FINISHED" if over else status)
 
     def _new(self, name: str, tags: Mapping[str, str]) -> str:
         found = self._client.get_experiment_by_name(self._experiment)
