@@ -237,6 +237,6 @@ def test_a_stage_that_makes_no_sense_is_refused(wrong: dict[str, Any], said: str
 
 def test_a_language_model_that_cannot_cut_answers_is_not_asked_to() -> None:
     model = toy.model()
-    model.llm = SimpleNamespace(module=torch.nn.Identity())  # type: ignore[assignment]
+    model.llm = SimpleNamespace(module=torch.nn.Identity())
     with pytest.raises(WiringError, match="cannot cut answers"):
         SftLearner(model, replace(SAY, max_tokens=100), ())
