@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.tiny_models import tiny_qwen2
-from vlmkit import plugins
+from vlmkit import loading, plugins
 from vlmkit.composed import Composed, Part, restore
 from vlmkit.errors import MediaError
 from vlmkit.llms.embedded import CausalLm
@@ -192,9 +192,8 @@ def _build(preset: str, options: BuildOptions) -> Model[Colour]:
 
 def register(patch: Any) -> None:
     """Make the task the only installed one, for a test."""
-    patch.setattr(plugins, "installed", lambda: _INSTALLED)
-    for module in ("vlmkit.loading", "vlmkit.plugins"):
-        patch.setattr(f"{module}.installed", lambda: _INSTALLED)
+    for module in (loading, plugins):  # both imported by now: what is undone has to be what was there
+        patch.setattr(module, "installed", lambda: _INSTALLED)
 
 
 _INSTALLED = installed("tests.training.toy:toys")
@@ -232,8 +231,8 @@ def main() -> None:
         """What `register` needs of pytest's monkeypatch."""
 
         @staticmethod
-        def setattr(target: Any, name: Any, value: Any = None) -> None:
-            mock.patch(target, name).start() if value is None else mock.patch.object(target, name, value).start()
+        def setattr(target: Any, name: str, value: Any) -> None:
+            mock.patch.object(target, name, value).start()
 
     register(Plain)
     if moment := os.environ.get("TOY_KILL"):
