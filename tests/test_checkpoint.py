@@ -53,6 +53,7 @@ def _answers(head: Head[Any]) -> list[tuple[str, tuple[float, ...]]]:
         tokens = head.model.tokens(prepared)
     llm = head.model.llm
     assert llm is not None
+    assert head.task.prompt is not None
     prompts = [head.task.prompt(one.sample) for one in prepared]
     constraints = [head.model.decoder.constraint(one.sample) for one in prepared]
     return [(reply.text, reply.logprobs) for reply in llm.generate(prompts, tokens, constraints, head.model.limits)]

@@ -131,9 +131,9 @@ def test_the_ranges_are_those_of_pyproject() -> None:
     extras = project["optional-dependencies"]
     named = [(line, None) for line in project["dependencies"]]
     named += [(line, extra) for extra, lines in extras.items() for line in lines if not line.startswith("vlmkit[")]
-    declared = {}
+    declared: dict[str, tuple[str, str | None]] = {}
     for line, extra in named:
         name, spec = re.fullmatch(r"([A-Za-z0-9_-]+)(?:\[[^]]*\])?(.*)", line.partition(";")[0].strip()).groups()  # type: ignore[union-attr]
-        declared[name] = (spec.replace(" ", ""), extra)
+        declared.setdefault(name, (spec.replace(" ", ""), extra))
     known = {name: (str(wanted), wanted.extra) for name, wanted in RANGES.items() if wanted.extra != ""}
     assert known == declared

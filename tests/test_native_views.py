@@ -13,7 +13,7 @@ from transformers.video_utils import VideoMetadata
 from tests.tiny_models import tiny_qwen2_5_vl, tiny_qwen3_vl
 from vlmkit.media.spec import ImageSpec, VideoSpec
 from vlmkit.native import Native, views
-from vlmkit.types import Batch, Clip, Image, Inputs, Limits, Message, Modality, Prompt, Sample, Slot, Tokens
+from vlmkit.types import Batch, Clip, Image, Inputs, Lane, Limits, Message, Modality, Prompt, Sample, Slot, Tokens
 
 NEW = 12
 FPS = 4.0
@@ -66,7 +66,7 @@ def _inputs(native: Native, sample: Sample) -> Inputs:
     return made
 
 
-def _ours(native: Native, samples: Sequence[Sample]) -> tuple[list[Prompt], dict[Modality, Tokens]]:
+def _ours(native: Native, samples: Sequence[Sample]) -> tuple[list[Prompt], dict[Lane, Tokens]]:
     batch = Batch(tuple(samples), tuple(_inputs(native, s) for s in samples))
     return [_prompt(s) for s in samples], native.projector.project(native.encoder.encode(batch))
 

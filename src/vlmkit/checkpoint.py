@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from vlmkit.errors import CheckpointError
 from vlmkit.model import Model
@@ -140,8 +140,10 @@ class Checkpoint:
 def contract(task: Task[Any]) -> dict[str, str]:
     """SHA-256 of the prompt and of the bounded schema, as the code has them."""
     constraint = task.decoder().constraint(Sample("probe"))
-    messages = [asdict(message) for message in task.prompt(Sample("probe")).messages]
-    return {"prompt": _digest(messages), "reply": _digest(constraint.schema if constraint else "")}
+    messages = [asdict(message) for message in task.prompt(Sample("probe")).messages] if task.prompt else None
+    # Without a grammar there is no text to obey: what the answer may be is said by its own type.
+    schema = constraint.schema if constraint else TypeAdapter(task.result).json_schema()
+    return {"prompt": _digest(messages), "reply": _digest(schema)}
 
 
 def specs_of(model: Model[Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from vlmkit.types import (
     Constraint,
     Features,
     Generation,
+    Lane,
     Limits,
     Modality,
     Prediction,
@@ -172,11 +173,11 @@ class Model(Generic[T]):
                 found |= encoder.encode(Batch(samples, tuple(one.inputs[index] for one in batch)))
         return found
 
-    def project(self, features: Mapping[Modality, Features]) -> dict[Modality, Tokens]:
+    def project(self, features: Mapping[Modality, Features]) -> dict[Lane, Tokens]:
         """The same rows in the width of the language model."""
         return {} if self.projector is None else self.projector.project(features)
 
-    def tokens(self, batch: Sequence[Prepared]) -> dict[Modality, Tokens]:
+    def tokens(self, batch: Sequence[Prepared]) -> dict[Lane, Tokens]:
         """Rows of a batch in the width of the language model."""
         return self.project(self.features(batch, every=False))
 
@@ -190,8 +191,8 @@ class Model(Generic[T]):
         return self.llm.loss(*self.targets(batch, tokens), **options)
 
     def targets(
-        self, batch: Sequence[Prepared], tokens: Mapping[Modality, Tokens]
-    ) -> tuple[list[Prompt], Mapping[Modality, Tokens], list[str]]:
+        self, batch: Sequence[Prepared], tokens: Mapping[Lane, Tokens]
+    ) -> tuple[list[Prompt], Mapping[Lane, Tokens], list[str]]:
         """What the language model is taught about a batch: questions, rows and the true answers."""
         if self._prompt is None:
             raise WiringError("a model without a prompt has nothing to be taught")
@@ -228,7 +229,7 @@ class Model(Generic[T]):
         return answers
 
     def _generate(
-        self, samples: Sequence[Sample], tokens: Mapping[Modality, Tokens], limits: Limits
+        self, samples: Sequence[Sample], tokens: Mapping[Lane, Tokens], limits: Limits
     ) -> Sequence[Generation]:
         if self.llm is None or self._prompt is None:
             raise WiringError("a decoder that reads generations needs an llm and a prompt")
@@ -246,14 +247,14 @@ def _check_budget(limits: Limits, constraint: Constraint | None) -> None:
         )
 
 
-def _seen(one: Prepared, tokens: Mapping[Modality, Tokens], index: int) -> Sample:
+def _seen(one: Prepared, tokens: Mapping[Lane, Tokens], index: int) -> Sample:
     """The sample as prompt and decoder see it, in training and in serving: with what encoders measured, and `used`."""
-    used = {modality for modality, rows in tokens.items() if rows.lengths[index]}
+    used = {lane for lane, rows in tokens.items() if rows.lengths[index] and lane != "fused"}
     used |= {"text"} if one.sample.has_words else set()
     return replace(one.sample, meta={**one.sample.meta, **one.facts, "used": tuple(sorted(used))})
 
 
-def _rows(tokens: Mapping[Modality, Tokens]) -> list[dict[Modality, Tensor]]:
+def _rows(tokens: Mapping[Lane, Tokens]) -> list[dict[Lane, Tensor]]:
     """Each sample's own rows, for decoders that read them without a language model."""
-    parts = {modality: rows.values.split(list(rows.lengths)) for modality, rows in tokens.items()}
+    parts = {lane: rows.values.split(list(rows.lengths)) for lane, rows in tokens.items()}
     return [dict(zip(parts, rows, strict=True)) for rows in zip(*parts.values(), strict=True)]

@@ -11,6 +11,7 @@ from vlmkit.types import (
     Features,
     Generation,
     Inputs,
+    Lane,
     Limits,
     Modality,
     Prediction,
@@ -69,7 +70,7 @@ class Projector(Protocol):
     out_dim: int
     module: nn.Module
 
-    def project(self, features: Mapping[Modality, Features]) -> dict[Modality, Tokens]:
+    def project(self, features: Mapping[Modality, Features]) -> dict[Lane, Tokens]:
         """Keep `lengths`; change width."""
         ...
 
@@ -85,14 +86,14 @@ class LanguageModel(Protocol):
     def generate(
         self,
         prompts: Sequence[Prompt],
-        tokens: Mapping[Modality, Tokens],
+        tokens: Mapping[Lane, Tokens],
         constraints: Sequence[Constraint | None],
         limits: Limits,
     ) -> list[Generation]:
         """One reply a prompt, in order. A batch of many equals many batches of one."""
         ...
 
-    def loss(self, prompts: Sequence[Prompt], tokens: Mapping[Modality, Tokens], answers: Sequence[str]) -> Tensor:
+    def loss(self, prompts: Sequence[Prompt], tokens: Mapping[Lane, Tokens], answers: Sequence[str]) -> Tensor:
         """Mean cross-entropy of the answers' tokens, the prompt's left out."""
         ...
 
@@ -114,6 +115,6 @@ class Decoder(Protocol[T]):
     def decode(self, evidence: Any, sample: Sample) -> Prediction[T]:
         """Total: any evidence gives a value or a fatal `Problem`, never an exception.
 
-        `evidence` is what `reads` says: a `Generation`, or the sample's own rows `{modality: [n, d]}`.
+        `evidence` is what `reads` says: a `Generation`, or the sample's own rows `{lane: [n, d]}`.
         """
         ...

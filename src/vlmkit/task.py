@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from vlmkit.protocols import Decoder
 from vlmkit.types import Modality, Prediction, Prompt, Sample
 
 if TYPE_CHECKING:
+    from vlmkit.head import Head
     from vlmkit.model import Model
     from vlmkit.training.stage import Stage
 
@@ -33,6 +35,13 @@ class Preset:
     checkpoint: Path | None = None  # a checkpoint directory that the package ships
 
 
+def presets_in(folder: Path) -> dict[str, Preset]:
+    """The presets that a room's `presets.json` lists, by name; a synthetic one is shipped in a folder of its name."""
+    rows: dict[str, dict[str, Any]] = json.loads((folder / "presets.json").read_text(encoding="utf-8"))
+    shipped = {name: folder / name for name, row in rows.items() if row.get("synthetic")}
+    return {name: Preset(name=name, checkpoint=shipped.get(name), **row) for name, row in rows.items()}
+
+
 @dataclass(frozen=True)
 class BuildOptions:
     """How a preset is put on this machine. The same names as the flags of the command line."""
@@ -44,6 +53,15 @@ class BuildOptions:
     engine: Engine = "local"
     device: str = "auto"
     precision: Precision = "auto"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A labelled stretch of a clip's time, in seconds since the clip's start."""
+
+    start_s: float
+    end_s: float
+    label: str
 
 
 @dataclass(frozen=True)
@@ -60,6 +78,14 @@ class Scoring(Generic[T]):
         checks: `(sample, answer or None) -> {metric: number or None}`; what every legal answer fulfils, so that no
             baseline is compared in it: that it is there, that it leaves blank what the sample cannot show.
         forced: `(sample, answer) -> answer` with what the sample forces on any; baselines are given it too.
+        fields: the closed fields of an answer as class names, by the dotted paths of `Prediction.confidence`: what is
+            calibrated, and drawn as confusion matrices.
+        right: `(truth, answer)`; whether the whole answer is right, which is what confidence in `reply` is about.
+        probabilities: the classes of `label` and how probable the answer holds each, where it says so.
+        slices: what a sample is counted under in per-slice tables, by the name of the table.
+        spans: `(answer, sample) -> ` what happens when, for the strips of film heads.
+        columns: `(sample, prediction or None) -> ` the columns of a room's own `errors.csv`, which then lists every
+            sample.
     """
 
     row: Callable[[T, T | None], Mapping[str, float | None]]
@@ -69,6 +95,12 @@ class Scoring(Generic[T]):
     counts: Callable[[T, T | None], Mapping[str, float]] | None = None
     checks: Callable[[Sample, T | None], Mapping[str, float | None]] | None = None
     forced: Callable[[Sample, T], T] | None = None
+    fields: Callable[[T], Mapping[str, str]] | None = None
+    right: Callable[[T, T], bool] | None = None
+    probabilities: Callable[[T], Mapping[str, float]] | None = None
+    slices: Callable[[Sample], Mapping[str, str]] | None = None
+    spans: Callable[[T, Sample], Sequence[Span]] | None = None
+    columns: Callable[[Sample, Prediction[T] | None], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +109,7 @@ class Task(Generic[T]):
 
     Attributes:
         accepts: modalities it can read; `requires` those it cannot do without.
-        prompt: the question, the same in training and in serving.
+        prompt: the question, the same in training and in serving; None for heads without a language model.
         decoder: makes the reader of replies.
         build: `(preset, options) -> Model`; knows weights, and is the only thing that does.
         specs: `preset -> ` preprocessing by modality, as JSON data; what its encoders get unless a checkpoint says.
@@ -87,6 +119,7 @@ class Task(Generic[T]):
         to_json: exactly the JSON that the task promises. from_json: the same, back to (sample id, answer).
         plan: figures about memory at full size, as lines of text, without loading weights.
         picture: `(samples with their answers, file)`; draws truth beside answers as an image file, for `vlmkit demo`.
+        explain: `(head, sample, file or None)`; what an answer hangs on, as JSON data, and drawn into the file.
     """
 
     name: str
@@ -96,7 +129,7 @@ class Task(Generic[T]):
     requires: frozenset[Modality]
     presets: Mapping[str, Preset]
     default_preset: str
-    prompt: Callable[[Sample], Prompt]
+    prompt: Callable[[Sample], Prompt] | None
     decoder: Callable[[], Decoder[T]]
     build: Callable[[str, BuildOptions], Model[T]]
     specs: Callable[[str], Mapping[str, Any]]
@@ -108,6 +141,7 @@ class Task(Generic[T]):
     scoring: Scoring[T]
     plan: Callable[[str], Sequence[str]] | None = None
     picture: Callable[[Sequence[tuple[Sample, Prediction[T]]], Path], None] | None = None
+    explain: Callable[[Head[T], Sample, Path | None], Mapping[str, Any]] | None = None
 
     def preset(self, name: str | None) -> Preset:
         """By exact name; the real one when no name is given. Raises `UnknownNameError`."""

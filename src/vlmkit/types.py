@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Modality = Literal["image", "audio", "video", "text"]
+Lane = Modality | Literal["fused"]
+"""Whose rows `Tokens` are: one modality's, or what a projector made of several."""
 Stop = Literal["end", "length", "unread"]
 """Why a reply is over: it was finished; its budget was; or its prompt was too long, and nothing was written."""
 
@@ -229,7 +231,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class Prediction(Generic[T]):
-    """The answer for one sample, or the reasons why there is none. `value is None` exactly when a problem is fatal."""
+    """The answer for one sample, or the reasons why there is none. `value is None` exactly when a problem is fatal.
+
+    Attributes:
+        confidence: how probable it is that a field of the answer is right, by the field's dotted path; `reply` is the
+            whole answer. Calibrated where the head has a calibration of it.
+        uncalibrated: the same figures as the model itself gave them, where `confidence` is calibrated.
+        used: the modalities that were really seen.
+        raw: what a language model wrote.
+        timing_s: seconds by step. provenance: which weights answered, about what, and when.
+    """
 
     sample_id: str
     value: T | None
@@ -237,6 +248,7 @@ class Prediction(Generic[T]):
     confidence: Mapping[str, float] = field(default_factory=dict)
     used: tuple[Modality, ...] = ()
     raw: str | None = None
+    uncalibrated: Mapping[str, float] = field(default_factory=dict)
     timing_s: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 

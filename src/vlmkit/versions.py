@@ -52,7 +52,13 @@ RANGES: Mapping[str, Range] = {
     "onnxscript": Range("0.5", None, "edge"),
     "bitsandbytes": Range("0.48", None, "int4"),
     "matplotlib": Range("3.10", None, "plot"),
+    "sentencepiece": Range("0.2.1", None, "text"),
+    "protobuf": Range("6", None, "text"),
+    "jinja2": Range("3.1", None, "report"),
+    "scikit-learn": Range("1.8", None, "report"),
+    "imagehash": Range("4.3", None, "data"),
     "webdataset": Range("1.0", None, "data"),
+    "rapidocr": Range("3.4", None, "ocr"),
 }
 
 # torch 2.11 goes with torchvision 0.26, 2.12 with 0.27 and so on: each torchvision is built against one torch.

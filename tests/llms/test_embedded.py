@@ -13,7 +13,7 @@ from tests.tiny_models import tiny_qwen2
 from vlmkit.decoders.json import JsonDecoder
 from vlmkit.errors import DataError, WiringError
 from vlmkit.llms.embedded import CausalLm
-from vlmkit.types import Limits, Message, Modality, Prompt, Sample, Slot, Tokens
+from vlmkit.types import Lane, Limits, Message, Modality, Prompt, Sample, Slot, Tokens
 
 NEW = 12
 DIM = 64
@@ -60,7 +60,7 @@ def test_a_batch_equals_its_rows_alone(llm: CausalLm) -> None:
     together = llm.generate(prompts, {"image": image, "audio": audio}, [None] * 4, Limits(NEW))
     seen = set()
     for index, prompt in enumerate(prompts):
-        alone: dict[Modality, Tokens] = {}
+        alone: dict[Lane, Tokens] = {}
         for name, rows in (("image", image), ("audio", audio)):
             at = sum(rows.lengths[:index])
             part = rows.values[at : at + rows.lengths[index]]
@@ -78,7 +78,7 @@ class _Answer(BaseModel):
 
 
 def test_the_loss_is_what_generate_thinks_of_the_same_tokens(llm: CausalLm, monkeypatch: pytest.MonkeyPatch) -> None:
-    tokens: dict[Modality, Tokens] = {"image": _rows(4)}
+    tokens: dict[Lane, Tokens] = {"image": _rows(4)}
     written: list[list[int]] = []
     spell = llm._replies._speller.spell
 
@@ -141,7 +141,7 @@ def test_a_tight_budget_cuts_the_answer_and_never_the_prompt(llm: CausalLm) -> N
 
 
 def test_a_prompt_beyond_the_context_costs_its_own_sample_only(llm: CausalLm) -> None:
-    tokens: dict[Modality, Tokens] = {"image": _rows(llm.context, 4)}
+    tokens: dict[Lane, Tokens] = {"image": _rows(llm.context, 4)}
     prompts = [_prompt("image"), _prompt("image")]
     long, short = llm.generate(prompts, tokens, [None, None], Limits(NEW))
     assert (long.text, long.stop, long.n_new) == ("", "unread", 0)

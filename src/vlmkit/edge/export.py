@@ -74,8 +74,13 @@ def export(head: Head[Any], directory: str | Path) -> Exported:
     folder, model = Path(directory), head.model
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CheckpointError(f"{folder} is not empty; name a new folder")
-    llm, backbone = model.llm, model.backbone
-    if not (isinstance(llm, CausalLm) and isinstance(backbone, Composed) and isinstance(model.projector, Aligned)):
+    llm, backbone, prompt = model.llm, model.backbone, head.task.prompt
+    if (
+        prompt is None
+        or not isinstance(llm, CausalLm)
+        or not isinstance(backbone, Composed)
+        or not isinstance(model.projector, Aligned)
+    ):
         raise WiringError(
             f"a {head.task.name} head of {type(backbone).__name__} has no form for small machines in this version: "
             "wanted one in fp32, composed of encoders, an aligner and a text model"
@@ -83,7 +88,7 @@ def export(head: Head[Any], directory: str | Path) -> Exported:
     require_exporter()
     if model.roles["lora"]:
         head.merge_adapter()
-    ids = llm.tokenizer(llm.text(head.task.prompt(Sample("probe"))), add_special_tokens=False)["input_ids"]
+    ids = llm.tokenizer(llm.text(prompt(Sample("probe"))), add_special_tokens=False)["input_ids"]
     wanted = logits(llm.hf, ids)
     seal(model)
     packing = _Packing(model, backbone.untrained)

@@ -12,7 +12,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from vlmkit.llms.chat import ChatRenderer, Rendered, pad
 from vlmkit.llms.replies import Replies, TokenLoss, cross_entropy
-from vlmkit.types import Constraint, Generation, Limits, Modality, Prompt, Tokens
+from vlmkit.types import Constraint, Generation, Lane, Limits, Modality, Prompt, Tokens
 
 
 class CausalVlm:
@@ -31,7 +31,7 @@ class CausalVlm:
     def generate(
         self,
         prompts: Sequence[Prompt],
-        tokens: Mapping[Modality, Tokens],
+        tokens: Mapping[Lane, Tokens],
         constraints: Sequence[Constraint | None],
         limits: Limits,
     ) -> list[Generation]:
@@ -44,7 +44,7 @@ class CausalVlm:
     def loss(
         self,
         prompts: Sequence[Prompt],
-        tokens: Mapping[Modality, Tokens],
+        tokens: Mapping[Lane, Tokens],
         answers: Sequence[str],
         token_loss: TokenLoss = cross_entropy,
     ) -> Tensor:
@@ -66,7 +66,7 @@ class CausalVlm:
         return token_loss(self.hf.lm_head(torch.cat(rows)), labels).mean()
 
     def _joined(
-        self, rendered: Rendered, tokens: Mapping[Modality, Tokens], tails: Sequence[Sequence[int]]
+        self, rendered: Rendered, tokens: Mapping[Lane, Tokens], tails: Sequence[Sequence[int]]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Prompt and answer padded on the right, with the positions that `generate` would use."""
         prompt_positions = self.positions(rendered, tokens)  # [3, b, s]
@@ -84,7 +84,7 @@ class CausalVlm:
             positions[:, index, : column.shape[1]] = column
         return ids, mask, positions
 
-    def positions(self, rendered: Rendered, tokens: Mapping[Modality, Tokens]) -> Tensor:
+    def positions(self, rendered: Rendered, tokens: Mapping[Lane, Tokens]) -> Tensor:
         """M-RoPE positions `[3, b, s]` (time, height, width) of rendered prompts."""
         if not any(rows.grid is not None for rows in tokens.values()):
             plain = (rendered.attention_mask.cumsum(-1) - 1).clamp(min=0)
@@ -93,7 +93,7 @@ class CausalVlm:
         found: Tensor = self.hf.model.get_rope_index(**vars(rendered), **grids)[0]
         return found
 
-    def _vision(self, tokens: Mapping[Modality, Tokens]) -> dict[str, Any]:
+    def _vision(self, tokens: Mapping[Lane, Tokens]) -> dict[str, Any]:
         """What `transformers` calls the rows: encoder outputs and grids, and seconds a step where it asks."""
         outputs: dict[str, Any] = {}
         found: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers.video_utils import VideoMetadata
 
 from vlmkit.errors import WiringError
-from vlmkit.types import Modality, Prompt, Slot, Tokens
+from vlmkit.types import Lane, Prompt, Slot, Tokens
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class ChatRenderer:
     def __init__(self, processor: Any) -> None:
         self._processor = processor
         self._tokenizer = processor.tokenizer
-        self._slot: dict[Modality, str] = {"image": processor.image_token, "video": processor.video_token}
+        self._slot: dict[Lane, str] = {"image": processor.image_token, "video": processor.video_token}
         self._special = tuple(self._tokenizer.get_added_vocab())
         self._slot_id = {"image": processor.image_token_id, "video": processor.video_token_id}
 
-    def texts(self, prompts: Sequence[Prompt], tokens: Mapping[Modality, Tokens]) -> list[str]:
+    def texts(self, prompts: Sequence[Prompt], tokens: Mapping[Lane, Tokens]) -> list[str]:
         """Chat text a prompt, slots widened. Raises `WiringError` where slots and rows do not match."""
         widths = {modality: self._widened(modality, rows) for modality, rows in tokens.items()}
         texts = []
@@ -53,7 +53,7 @@ class ChatRenderer:
             texts.append(text)
         return texts
 
-    def render(self, prompts: Sequence[Prompt], tokens: Mapping[Modality, Tokens]) -> Rendered:
+    def render(self, prompts: Sequence[Prompt], tokens: Mapping[Lane, Tokens]) -> Rendered:
         """Ids of the whole batch. Counts of slot ids and rows are compared sample by sample."""
         texts = self.texts(prompts, tokens)
         rows = [self._tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
@@ -78,7 +78,7 @@ class ChatRenderer:
         ]
         return {"role": role, "content": content}
 
-    def _widened(self, modality: Modality, rows: Tokens) -> Any:
+    def _widened(self, modality: Lane, rows: Tokens) -> Any:
         if rows.grid is None:
             return iter(())
         if modality == "image":

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vlmkit.errors import DataError, WiringError
 from vlmkit.llms.chat import plain
 from vlmkit.llms.replies import Replies, TokenLoss, cross_entropy
-from vlmkit.types import Constraint, Generation, Limits, Modality, Prompt, Slot, Tokens
+from vlmkit.types import Constraint, Generation, Lane, Limits, Modality, Prompt, Slot, Tokens
 
 # Where rows go, inside the text that the chat template is given: a private-use character that no user text keeps.
 _MARK = "\ue000"
@@ -43,7 +43,7 @@ class CausalLm:
     def generate(
         self,
         prompts: Sequence[Prompt],
-        tokens: Mapping[Modality, Tokens],
+        tokens: Mapping[Lane, Tokens],
         constraints: Sequence[Constraint | None],
         limits: Limits,
     ) -> list[Generation]:
@@ -69,7 +69,7 @@ class CausalLm:
     def loss(
         self,
         prompts: Sequence[Prompt],
-        tokens: Mapping[Modality, Tokens],
+        tokens: Mapping[Lane, Tokens],
         answers: Sequence[str],
         token_loss: TokenLoss = cross_entropy,
         max_tokens: int | None = None,
@@ -99,7 +99,7 @@ class CausalLm:
         return token_loss(self.hf.lm_head(seen), labels).mean()
 
     def lengths(
-        self, prompts: Sequence[Prompt], tokens: Mapping[Modality, Tokens], answers: Sequence[str]
+        self, prompts: Sequence[Prompt], tokens: Mapping[Lane, Tokens], answers: Sequence[str]
     ) -> list[tuple[int, int]]:
         """Positions of each prompt, and of its whole answer with the end token: what `max_tokens` is held against."""
         found = []
@@ -108,7 +108,7 @@ class CausalLm:
             found.append((sum(len(piece) for piece in pieces), len(self._replies.target(answer))))
         return found
 
-    def _pieces(self, prompt: Prompt, tokens: Mapping[Modality, Tokens], index: int) -> list[list[int] | Tensor]:
+    def _pieces(self, prompt: Prompt, tokens: Mapping[Lane, Tokens], index: int) -> list[list[int] | Tensor]:
         """One prompt as the model reads it: ids of text, and rows `[n, d]` where slots stand."""
         text = self.text(prompt)
         asked = [modality for modality in _SLOT.findall(text)]
@@ -149,7 +149,7 @@ class CausalLm:
         return found
 
 
-def _of_sample(tokens: Mapping[Modality, Tokens], index: int) -> Iterator[tuple[Modality, Tensor]]:
+def _of_sample(tokens: Mapping[Lane, Tokens], index: int) -> Iterator[tuple[Lane, Tensor]]:
     for modality, rows in tokens.items():
         start = sum(rows.lengths[:index])
         yield modality, rows.values[start : start + rows.lengths[index]]

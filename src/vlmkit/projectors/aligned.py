@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vlmkit.errors import WiringError
-from vlmkit.types import Features, Modality, Tokens
+from vlmkit.types import Features, Lane, Modality, Tokens
 
 LOGIT_SCALE = math.log(1 / 0.07)  # the start of CLIP's learned temperature: Radford et al. 2021, arXiv 2103.00020, 2.5
 LOGIT_SCALE_MAX = math.log(100)  # and its end, from the same place
@@ -104,7 +104,7 @@ class Aligned:
             found[modality] = (nn.functional.normalize(values, dim=-1), owners)
         return found
 
-    def project(self, features: Mapping[Modality, Features]) -> dict[Modality, Tokens]:
+    def project(self, features: Mapping[Modality, Features]) -> dict[Lane, Tokens]:
         """`n_tokens` tokens a row, in the rows' order; a modality that a sample lacks gives it none."""
         return {m: self._project(m, features[m]) for m in self._kinds if m in features}
 

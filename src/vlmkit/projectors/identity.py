@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from torch import nn
 
-from vlmkit.types import Features, Modality, Tokens
+from vlmkit.types import Features, Lane, Modality, Tokens
 
 
 class Identity:
@@ -18,7 +18,7 @@ class Identity:
         self.out_dim = dim
         self.module: nn.Module = nn.Identity()
 
-    def project(self, features: Mapping[Modality, Features]) -> dict[Modality, Tokens]:
+    def project(self, features: Mapping[Modality, Features]) -> dict[Lane, Tokens]:
         """The same rows, called tokens."""
         return {
             modality: Tokens(**{f.name: getattr(rows, f.name) for f in fields(rows)})

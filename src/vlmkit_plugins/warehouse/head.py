@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field, create_model
 
 from vlmkit.decoders.json import JsonDecoder
 from vlmkit.errors import WiringError
 from vlmkit.protocols import Decoder
-from vlmkit.task import BuildOptions, Preset, Task
+from vlmkit.task import BuildOptions, Preset, Task, presets_in
 from vlmkit.types import Message, Problem, Prompt, Sample, Slot
 from vlmkit_plugins.warehouse import data, metrics, picture, plan, schema, specs, synth
 from vlmkit_plugins.warehouse.schema import CLIP_FRAMES, FPS, OPERATIONS, OperationSpan
@@ -75,10 +74,7 @@ def _span_of(frames: int) -> type[BaseModel]:
 @cache
 def presets() -> Mapping[str, Preset]:
     """What can be loaded by name (presets.json)."""
-    here = Path(__file__).parent
-    rows: dict[str, dict[str, Any]] = json.loads((here / "presets.json").read_text(encoding="utf-8"))
-    shipped = {name: here / name for name, row in rows.items() if row.get("synthetic")}
-    return {name: Preset(name=name, checkpoint=shipped.get(name), **row) for name, row in rows.items()}
+    return presets_in(Path(__file__).parent)
 
 
 def build(preset: str, options: BuildOptions) -> Model[OperationSpan]:
