@@ -10,12 +10,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LabelRow:
-    """One label. `precision` and `recall` are None where their denominators, `predicted` and `n`, are 0."""
+    """One label. `precision` and `recall` are None where their denominators, `predicted` and `n`, are 0.
+
+    `f1_interval`: the 95 % percentile bootstrap interval of `f1`, where it was drawn.
+    """
 
     label: str
     n: int
     predicted: int
     right: int
+    f1_interval: tuple[float, float] | None = None
 
     @property
     def recall(self) -> float | None:
@@ -26,6 +30,11 @@ class LabelRow:
     def precision(self) -> float | None:
         """Share of the answers with this label that are right."""
         return self.right / self.predicted if self.predicted else None
+
+    @property
+    def f1(self) -> float | None:
+        """Harmonic mean of both: hits by the mean of `n` and `predicted`; None for a label that is never true."""
+        return 2 * self.right / (self.n + self.predicted) if self.n else None
 
 
 def label_rows(truths: Sequence[str], answers: Sequence[str | None]) -> tuple[LabelRow, ...]:

@@ -8,21 +8,24 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from vlmkit.evaluate.figures import (
+    Case,
+    Check,
+    Comparison,
+    FieldTable,
+    Outcome,
+    Reliability,
+    RobustnessRow,
+    SliceRow,
+    ThresholdCurve,
+)
 from vlmkit.evaluate.labels import LabelRow
 from vlmkit.evaluate.table import figure, html_table, text_table
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """One sample: the labels of truth and answer, its problems, its figures. `answer` None: there was none."""
-
-    sample_id: str
-    truth: str
-    answer: str | None
-    problems: tuple[str, ...]
-    metrics: Mapping[str, float | None]
+if TYPE_CHECKING:
+    from vlmkit.calibration.error import RiskCoverage
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,11 @@ class Report:
         missing, unknown, unlabelled: ids without a prediction, predictions without a sample, samples without truth.
         wrong: samples without an answer, or with a figure below half of what a perfect answer gets.
         records: the task's own JSON, one a prediction that has a value.
+        fields: the label and each closed field. reliability, risk: by field, for heads that say how sure they are.
+        thresholds: by class, for heads that give probabilities. lower_is_better: metrics that are errors.
+        slices: by table. rivals: the same metrics for answers that parts of the head gave, by part.
+        comparisons: the head against its rivals or another's answers. cases: every scored sample, the worst first.
+        sanity, robustness: where they were asked for.
     """
 
     task: str
@@ -59,6 +67,20 @@ class Report:
     warnings: tuple[str, ...] = ()
     wrong: tuple[Outcome, ...] = ()
     records: tuple[Any, ...] = ()
+    fields: tuple[FieldTable, ...] = ()
+    reliability: tuple[Reliability, ...] = ()
+    risk: tuple[tuple[str, RiskCoverage], ...] = ()
+    thresholds: tuple[ThresholdCurve, ...] = ()
+    lower_is_better: frozenset[str] = frozenset()
+    slices: Mapping[str, tuple[SliceRow, ...]] = field(default_factory=dict)
+    rivals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    comparisons: tuple[Comparison, ...] = ()
+    cases: tuple[Case, ...] = ()
+    sanity: tuple[Check, ...] = ()
+    robustness: tuple[RobustnessRow, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Report({self.task!r}, n={self.n}, model={self.model!r}, data={self.data!r})"
 
     def save(self, directory: str | Path) -> Path:
         """Write `metrics.json`, `predictions.jsonl` (the task's JSON, one a line) and `errors.csv`; give the folder.

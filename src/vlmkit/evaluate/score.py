@@ -9,8 +9,9 @@ from typing import TypeVar, cast
 
 from vlmkit.errors import DataError
 from vlmkit.evaluate.bootstrap import Rows, Table
+from vlmkit.evaluate.figures import Outcome
 from vlmkit.evaluate.labels import entropy_bits, label_rows
-from vlmkit.evaluate.report import Outcome, Report
+from vlmkit.evaluate.report import Report
 from vlmkit.task import Scoring, Task
 from vlmkit.types import Prediction, Sample
 
