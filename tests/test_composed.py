@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from tests.tiny_models import tiny_qwen2
-from vlmkit.composed import PARTS, Composed, Part, public_parts, restore
+from vlmkit.composed import Composed
 from vlmkit.errors import CheckpointError
+from vlmkit.parts import PARTS, Part, public_parts, restore
 
 
 def _parts(seed: int = 0, public: str | None = "hub/trunk") -> dict[str, Part]:

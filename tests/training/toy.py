@@ -19,10 +19,11 @@ from torch import Tensor, nn
 
 from tests.tiny_models import tiny_qwen2
 from vlmkit import loading, plugins
-from vlmkit.composed import Composed, Part, restore
+from vlmkit.composed import Composed
 from vlmkit.errors import MediaError
 from vlmkit.llms.embedded import CausalLm
 from vlmkit.model import Model
+from vlmkit.parts import Part, restore
 from vlmkit.projectors.aligned import Aligned
 from vlmkit.task import BuildOptions, Preset, Task
 from vlmkit.testing.colours import COLOURS, Colour, ColourDecoder, colours

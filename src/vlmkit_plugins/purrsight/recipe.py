@@ -14,7 +14,7 @@ from tokenizers.processors import TemplateProcessing
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, BertModel, PreTrainedTokenizerFast, Qwen2ForCausalLM
 
-from vlmkit.composed import LLM, Composed, Part, public_parts, restore
+from vlmkit.composed import LLM, Composed
 from vlmkit.edge import is_packed
 from vlmkit.encoders.panns import Cnn14, Panns, PannsConfig, load_cnn14
 from vlmkit.encoders.text import HfText, open_text, without_pooler
@@ -25,6 +25,7 @@ from vlmkit.llms.pretrained import load_pretrained
 from vlmkit.llms.small import TURNS, scaled_start, small_tokenizer
 from vlmkit.media.spec import AudioSpec, ImageSpec, VideoSpec
 from vlmkit.model import Model
+from vlmkit.parts import Part, public_parts, restore
 from vlmkit.placement import Placement, placement
 from vlmkit.projectors.aligned import Aligned
 from vlmkit.protocols import Encoder

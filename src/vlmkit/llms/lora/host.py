@@ -50,10 +50,7 @@ class LoraHost:
 
     def checkpoint_activations(self, on: bool) -> None:
         """Gradient checkpointing, in the variant that also works below frozen layers."""
-        # transformers 5.23 deprecates the old word; 5.19 does not know the new one
-        word = "activation" if hasattr(self.hf, "activation_checkpointing_enable") else "gradient"
-        switch = getattr(self.hf, f"{word}_checkpointing_{'enable' if on else 'disable'}")
-        switch(**({f"{word}_checkpointing_kwargs": {"use_reentrant": False}} if on else {}))
+        checkpoint_activations(self.hf, on)
 
     def add_lora(self, **spec: Any) -> tuple[str, ...]:
         """Fresh LoRA weights in the language model; returns the names of the modules that got some."""
@@ -78,6 +75,14 @@ class LoraHost:
     def save_adapter(self, directory: Path, provenance: Mapping[str, Any]) -> None:
         """The LoRA weights as a PEFT directory that names its base."""
         save_adapter(self.hf, directory, base=self.identity, revision=self.revision, provenance=provenance)
+
+
+def checkpoint_activations(hf: Any, on: bool) -> None:
+    """Gradient checkpointing of a `transformers` model, in the variant that also works below frozen layers."""
+    # transformers 5.23 deprecates the old word; 5.19 does not know the new one
+    word = "activation" if hasattr(hf, "activation_checkpointing_enable") else "gradient"
+    switch = getattr(hf, f"{word}_checkpointing_{'enable' if on else 'disable'}")
+    switch(**({f"{word}_checkpointing_kwargs": {"use_reentrant": False}} if on else {}))
 
 
 def weights_sha256(state: Mapping[str, Any]) -> str:
