@@ -7,46 +7,18 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-_SAME_MEANING = frozenset(
-    [
-        "<font>",
-        "<wide>",
-        "<narrow>",
-        "<small>",
-        "<initial>",
-        "<medial>",
-        "<final>",
-        "<isolated>",
-        "<vertical>",
-        "<circle>",
-        "<square>",
-        "<compat>",
-    ]
-)
+_SAME_MEANING = {
+    "<font>", "<wide>", "<narrow>", "<small>", "<initial>", "<medial>", "<final>",
+    "<isolated>", "<vertical>", "<circle>", "<square>", "<compat>",
+}  # fmt: skip
 # Unicode's kinds of compatibility mapping that change only the looks: not superscripts and fractions, which are figures
 _BLANKS = frozenset("\u2800\u3164\uffa0\u115f\u1160")  # drawn as nothing, though no space by their category
 _JOINERS = frozenset("\u200c\u200d")
-_JOINING = frozenset(
-    [
-        "ARABIC",
-        "SYRIAC",
-        "MONGOLIAN",
-        "DEVANAGARI",
-        "BENGALI",
-        "GURMUKHI",
-        "GUJARATI",
-        "ORIYA",
-        "TAMIL",
-        "TELUGU",
-        "KANNADA",
-        "MALAYALAM",
-        "SINHALA",
-        "KHMER",
-        "MYANMAR",
-        "TIBETAN",
-    ]
-)  # scripts in which a joiner between two letters changes how they read
-_LOOK_ALIKE = frozenset(["LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"])
+_JOINING = {
+    "ARABIC", "SYRIAC", "MONGOLIAN", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "ORIYA",
+    "TAMIL", "TELUGU", "KANNADA", "MALAYALAM", "SINHALA", "KHMER", "MYANMAR", "TIBETAN",
+}  # scripts in which a joiner between two letters changes how they read  # fmt: skip
+_LOOK_ALIKE = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"}
 _EMOJI_STYLE = "\ufe0f"
 _FLAG = "\U0001f3f4"  # tag characters after it name a country
 _TURNED = frozenset("\u202d\u202e")  # they show the letters after them in another order

@@ -89,11 +89,9 @@ def _part(text: str, what: str) -> tuple[str, list[Problem]]:
     if len(seen) > CHARACTERS:
         problems.append(("text_cut", f"the {what} has {len(seen)} characters; the first {CHARACTERS} were read"))
         seen = seen[:CHARACTERS].rpartition(" ")[0] or seen[:CHARACTERS]
-    words, forged = _MARKER.subn(lambda match: f"({match.group(1) or match.group(2)})", seen)
-    if forged:
-        problems.append(
-            ("markers", f"{forged} marks of the {what} look like the reader's own; they got round brackets")
-        )
+    words = _unmarked(seen)
+    if words != seen:
+        problems.append(("markers", f"the {what} holds marks like the reader's own; they got round brackets"))
     if mixed := list(dict.fromkeys(homoglyphs(words))):
         named = ", ".join(word[:24] for word in mixed[:_NAMED]) + (" …" if len(mixed) > _NAMED else "")
         problems.append(("homoglyphs", f"words of the {what} mix scripts that look alike: {named}"))
