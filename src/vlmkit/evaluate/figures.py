@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from vlmkit.task import Span
 from vlmkit.types import Modality, Prediction, Sample
 
 if TYPE_CHECKING:
@@ -29,11 +30,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Case:
-    """A scored sample, with all that was given and answered. `prediction` None: there was none."""
+    """A scored sample, with all that was given and answered. `prediction` None: there was none.
+
+    `true_spans`, `answered_spans`: what happens when, for the strips of film heads (`Scoring.spans`).
+    """
 
     sample: Sample
     prediction: Prediction[Any] | None
     outcome: Outcome
+    true_spans: tuple[Span, ...] = ()
+    answered_spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True)
