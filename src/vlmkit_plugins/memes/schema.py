@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    computed_field,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from vlmkit.errors import DataError
@@ -45,7 +54,8 @@ class Verdict(BaseModel):
         model: the member that answered: the fusion, or an expert where the other modality is missing.
         threshold: that member's.
         logits: that member's, of (not hateful, hateful), before any calibration.
-        experts: `prob_hate` of every member that could be asked. It is not part of the task's JSON.
+        experts: `prob_hate` of every member that could be asked. thresholds: of the same members. Neither is part of
+            the task's JSON, nor is `disagree`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -56,6 +66,7 @@ class Verdict(BaseModel):
     threshold: Share
     logits: Annotated[tuple[float, float], Strict(False)]
     experts: Mapping[str, Share] = Field(default_factory=dict)
+    thresholds: Mapping[str, Share] = Field(default_factory=dict)
 
     _bit = field_validator("label", mode="before")(_no_truth_value)
 
@@ -75,6 +86,22 @@ class Verdict(BaseModel):
                 {"label": self.label, "p": self.prob_hate, "t": self.threshold},
             )
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_computed(cls, data: Any) -> Any:
+        return {key: value for key, value in data.items() if key != "disagree"} if isinstance(data, Mapping) else data
+
+    @property
+    def votes(self) -> Mapping[str, Bit]:
+        """The label that each member would give by its own threshold."""
+        return {name: int(self.experts[name] >= at) for name, at in self.thresholds.items() if name in self.experts}  # type: ignore[misc]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def disagree(self) -> bool:
+        """Whether the members that could be asked give different labels."""
+        return len(set(self.votes.values())) > 1
 
 
 class Labels(BaseModel):
