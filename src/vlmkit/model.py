@@ -196,7 +196,7 @@ class Model(Generic[T]):
         """What the language model is taught about a batch: questions, rows and the true answers."""
         if self._prompt is None:
             raise WiringError("a model without a prompt has nothing to be taught")
-        samples = [_seen(one, tokens, index) for index, one in enumerate(batch)]
+        samples = [self._seen(one, tokens, index) for index, one in enumerate(batch)]
         answers = [self.decoder.encode(sample.truth) for sample in samples]  # type: ignore[arg-type]
         return [self._prompt(sample) for sample in samples], tokens, answers
 
@@ -217,7 +217,7 @@ class Model(Generic[T]):
         with torch.inference_mode():
             tokens = self.tokens(batch)
         encoded = time.perf_counter()
-        samples = [_seen(one, tokens, index) for index, one in enumerate(batch)]
+        samples = [self._seen(one, tokens, index) for index, one in enumerate(batch)]
         evidence = self._generate(samples, tokens, limits) if self.decoder.reads == "generation" else _rows(tokens)
         seconds = {"encode": (encoded - start) / len(batch), "generate": (time.perf_counter() - encoded) / len(batch)}
         answers = []
@@ -238,6 +238,12 @@ class Model(Generic[T]):
             _check_budget(limits, constraint)
         return self.llm.generate([self._prompt(s) for s in samples], tokens, constraints, limits)
 
+    def _seen(self, one: Prepared, tokens: Mapping[Lane, Tokens], index: int) -> Sample:
+        """The sample as prompt and decoder see it, in training and serving: with what encoders measured, and `used`."""
+        used = {lane for lane, rows in tokens.items() if rows.lengths[index] and lane != "fused"}
+        used |= {"text"} if self.llm is not None and one.sample.has_words else set()  # read as it is
+        return replace(one.sample, meta={**one.sample.meta, **one.facts, "used": tuple(sorted(used))})
+
 
 def _check_budget(limits: Limits, constraint: Constraint | None) -> None:
     if constraint is not None and limits.max_new_tokens < constraint.minimum:
@@ -245,13 +251,6 @@ def _check_budget(limits: Limits, constraint: Constraint | None) -> None:
             f"max_new_tokens={limits.max_new_tokens} cannot hold a reply of this schema: {constraint.minimum} is the "
             f"least at which a cut reply can be closed, {constraint.longest + 1} never cuts one"
         )
-
-
-def _seen(one: Prepared, tokens: Mapping[Lane, Tokens], index: int) -> Sample:
-    """The sample as prompt and decoder see it, in training and in serving: with what encoders measured, and `used`."""
-    used = {lane for lane, rows in tokens.items() if rows.lengths[index] and lane != "fused"}
-    used |= {"text"} if one.sample.has_words else set()
-    return replace(one.sample, meta={**one.sample.meta, **one.facts, "used": tuple(sorted(used))})
 
 
 def _rows(tokens: Mapping[Lane, Tokens]) -> list[dict[Lane, Tensor]]:

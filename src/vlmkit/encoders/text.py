@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,15 @@ _POOLER = "pooler."
 _BUFFERS = ("position_ids", "token_type_ids")
 
 
+Words = Callable[[Sample], tuple[str, tuple[Problem, ...]]]
+"""`sample -> ` the text that is read of it, empty where it has none, and what has to be said about it."""
+
+
+def plain(sample: Sample) -> tuple[str, tuple[Problem, ...]]:
+    """The sample's text as it is."""
+    return sample.text or "", ()
+
+
 class HfText:
     """One row a text, from the last hidden states, before any pooler.
 
@@ -29,6 +38,8 @@ class HfText:
         max_tokens: the most tokens of a text, the special ones counted; a longer one is cut, and a note says so.
         row: `first` is the state of the token (CLS) that the tokenizer puts before a text; `mean` that of all tokens.
         name: hub id or folder that the weights are from; the model's own word when not given.
+        words: what is read of a sample; its text when not given. Training and serving have no other way to the model.
+        words_spec: what changes when `words` does, as JSON data; it is saved and compared like the rest of `spec`.
 
     Raises `WiringError` for a tokenizer that has no such first token, or not this model's vocabulary.
     """
@@ -41,8 +52,11 @@ class HfText:
         max_tokens: int = 32,
         row: Literal["first", "mean"] = "first",
         name: str | None = None,
+        words: Words = plain,
+        words_spec: Mapping[str, Any] | None = None,
     ) -> None:
         self._hf = hf
+        self._words = words
         self.tokenizer = tokenizer
         self._max_tokens = max_tokens
         self._row = row
@@ -51,9 +65,8 @@ class HfText:
         self.reads = self.modalities
         self.dim: int = hf.config.hidden_size
         self.module: nn.Module = hf
-        self.spec: Mapping[str, Any] = {
-            "text": {"tower": name or str(hf.config.name_or_path), "max_tokens": max_tokens, "row": row}
-        }
+        about = {"tower": name or str(hf.config.name_or_path), "max_tokens": max_tokens, "row": row}
+        self.spec: Mapping[str, Any] = {"text": {**about, **({"words": dict(words_spec)} if words_spec else {})}}
 
     def _check(self) -> None:
         empty = self.tokenizer("")["input_ids"]
@@ -72,17 +85,19 @@ class HfText:
 
     def transform(self, sample: Sample, modality: Modality) -> Inputs | None:
         """`input_ids` `[n]`; None for a sample without text."""
-        if not sample.text or not sample.text.strip():
-            return None
-        ids: list[int] = self.tokenizer(sample.text, verbose=False)["input_ids"]
+        words, notes = self._words(sample)
+        if not words.strip():
+            return {"notes": notes} if notes else None
+        said = {"notes": notes} if notes else {}
+        ids: list[int] = self.tokenizer(words, verbose=False)["input_ids"]
         if len(ids) <= self._max_tokens:
-            return {"input_ids": torch.tensor(ids)}
-        bare: list[int] = self.tokenizer(sample.text, add_special_tokens=False, verbose=False)["input_ids"]
+            return {"input_ids": torch.tensor(ids), **said}
+        bare: list[int] = self.tokenizer(words, add_special_tokens=False, verbose=False)["input_ids"]
         left = getattr(self.tokenizer, "truncation_side", "right") == "left"
         end = "beginning" if left else "end"
         text = f"it has {len(ids)} tokens and the text encoder reads {self._max_tokens}: its {end} was left out"
         short = _cut(ids, bare, self._max_tokens, from_left=left)
-        return {"input_ids": torch.tensor(short), "notes": (Problem("text_cut", text, "text"),)}
+        return {"input_ids": torch.tensor(short), "notes": (*notes, Problem("text_cut", text, "text"))}
 
     def encode(self, batch: Batch) -> dict[Modality, Features]:
         """`[n, d]`, one row a text. Padding is masked: a row does not depend on the rest of the batch."""
