@@ -104,7 +104,7 @@ def fit_isotonic(logits: ArrayLike, labels: ArrayLike) -> Isotonic:
 
 
 def cross_fitted(method: Method, logits: ArrayLike, labels: ArrayLike, folds: int = 5, seed: int = 0) -> Array | None:
-    """Probabilities `[n, k]`, each by a map that was fitted without its fold: their error is not that of the fit's data.
+    """Probabilities `[n, k]`, each by a map fitted without its fold: their error is not that of the fit's data.
 
     Folds are stratified, and as many as the rarest class has samples if those are fewer. None where a class has one
     sample only, so that some fold would be fitted on fewer classes. Raises as the method does.
