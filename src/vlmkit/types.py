@@ -259,6 +259,11 @@ class Prediction(Generic[T]):
                 f"given value={self.value!r} with problems {[p.code for p in self.problems]}"
             )
 
+    def _repr_html_(self) -> str:
+        from vlmkit.markup import prediction_card  # only a notebook asks
+
+        return prediction_card(self)
+
 
 def _numbers(media: Clip | Sound, *names: str) -> None:
     for name in names:

@@ -22,7 +22,8 @@ from vlmkit.evaluate.figures import (
     ThresholdCurve,
 )
 from vlmkit.evaluate.labels import LabelRow
-from vlmkit.evaluate.table import figure, html_table, text_table
+from vlmkit.evaluate.table import figure, text_table
+from vlmkit.markup import html_table
 
 if TYPE_CHECKING:
     from vlmkit.calibration.error import RiskCoverage

@@ -1,8 +1,7 @@
-"""Rows of text as a table for a terminal or a notebook."""
+"""Rows of text as a table for a terminal."""
 
 from __future__ import annotations
 
-import html
 import math
 import unicodedata
 from collections.abc import Sequence
@@ -15,13 +14,6 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     drawn = [_line(line, widths) for line in lines]
     drawn.insert(1, "  ".join("─" * width for width in widths))
     return "\n".join(line.rstrip() for line in drawn)
-
-
-def html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The same table in HTML; every cell is escaped."""
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def figure(value: float | None) -> str:
