@@ -89,6 +89,11 @@ class Model(Generic[T]):
                     raise WiringError(f"{modality}: encoder gives width {encoder.dim}, projector takes {wanted}")
         if self.decoder.reads == "tokens" and self.llm is not None:
             raise WiringError("a decoder that reads tokens stands on the projector: llm has to be None")
+        if self.projector is not None:
+            given = getattr(self.projector, "widths", None) or dict.fromkeys(readers, self.projector.out_dim)
+            for lane, width in getattr(self.decoder, "dims", {}).items():
+                if given.get(lane) != width:
+                    raise WiringError(f"{lane}: projector gives width {given.get(lane, 'none')}, decoder takes {width}")
         if self.decoder.reads == "generation":
             self._check_llm(set(readers))
 
