@@ -81,9 +81,14 @@ class Scoring(Generic[T]):
         fields: the closed fields of an answer as class names, by the dotted paths of `Prediction.confidence`: what is
             calibrated, and drawn as confusion matrices.
         right: `(truth, answer)`; whether the whole answer is right, which is what confidence in `reply` is about.
-        probabilities: the classes of `label` and how probable the answer holds each, where it says so.
+        probabilities: the classes of `label` and how probable the answer holds each, where it says so; they sum to 1.
+            Of two classes the one named last is the positive one.
+        thresholds: the classes that an answer was given by a threshold of probability for, and that threshold.
+        rivals: `answer -> {name: answer}`; what parts of the head would have answered alone, scored beside it.
         slices: what a sample is counted under in per-slice tables, by the name of the table.
         spans: `(answer, sample) -> ` what happens when, for the strips of film heads.
+        inputs: keys of a sample's meta that are part of the question; all others are hidden from the head where it is
+            proved that it does not read the answer.
         columns: `(sample, prediction or None) -> ` the columns of a room's own `errors.csv`, which then lists every
             sample.
     """
@@ -98,8 +103,11 @@ class Scoring(Generic[T]):
     fields: Callable[[T], Mapping[str, str]] | None = None
     right: Callable[[T, T], bool] | None = None
     probabilities: Callable[[T], Mapping[str, float]] | None = None
+    thresholds: Callable[[T], Mapping[str, float]] | None = None
+    rivals: Callable[[T], Mapping[str, T]] | None = None
     slices: Callable[[Sample], Mapping[str, str]] | None = None
     spans: Callable[[T, Sample], Sequence[Span]] | None = None
+    inputs: frozenset[str] = frozenset()
     columns: Callable[[Sample, Prediction[T] | None], Mapping[str, Any]] | None = None
 
 
