@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
+from tokenizers.processors import TemplateProcessing
 from tokenizers.trainers import BpeTrainer
 from torch import nn
 from transformers import PreTrainedTokenizerFast
@@ -16,7 +17,7 @@ TURNS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
 
 def small_tokenizer(
-    corpus: Sequence[str], chat_template: str, special: Sequence[str] = TURNS, size: int = 1024
+    corpus: Sequence[str], chat_template: str = "", special: Sequence[str] = TURNS, size: int = 1024
 ) -> PreTrainedTokenizerFast:
     """Byte-level BPE over the words of `corpus`; no text is outside it, and a number of up to three digits is a word.
 
@@ -47,6 +48,15 @@ def small_tokenizer(
         padding_side="left",
         clean_up_tokenization_spaces=False,
     )
+
+
+def with_first(words: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """The same tokenizer, for a small text tower: it puts a token before every text, whose state is the text's row."""
+    first = TURNS[1]
+    words.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{first} $A", special_tokens=[(first, words.convert_tokens_to_ids(first))]
+    )
+    return words
 
 
 def scaled_start(hf: nn.Module) -> None:

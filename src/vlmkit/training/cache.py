@@ -17,12 +17,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from vlmkit.media.content import Contents
 from vlmkit.protocols import Encoder
 from vlmkit.types import Features, Media, Modality, Problem, Sample
 
@@ -59,17 +59,6 @@ def fingerprint(encoder: Encoder) -> str:
     return digest.hexdigest()
 
 
-def content_sha256(source: str | Path | bytes | np.ndarray) -> str:
-    """One digest of a medium's source: of the bytes in it, not of its name. Raises `OSError` for an unreadable file."""
-    if isinstance(source, bytes):
-        return hashlib.sha256(source).hexdigest()
-    if isinstance(source, np.ndarray):
-        head = f"{source.dtype} {source.shape}".encode()
-        return hashlib.sha256(head + np.ascontiguousarray(source).tobytes()).hexdigest()
-    with Path(source).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 class FeatureCache:
     """The folder. A file that cannot be read is computed again; a failure to write costs a warning, not the run.
 
@@ -81,7 +70,7 @@ class FeatureCache:
         self.folder = folder
         self.read = 0
         self.encoded = 0
-        self._digests: dict[tuple[str, int, int], str] = {}
+        self._contents = Contents()
         self._complained = False
 
     def key(self, encoder: Encoder, mark: str, sample: Sample, modality: Modality) -> str | None:
@@ -142,17 +131,7 @@ class FeatureCache:
     def _digest(self, medium: Media) -> list[Any]:
         """Kind, window and content of a medium."""
         cut = [getattr(medium, f.name) for f in fields(medium) if f.name != "source"]
-        return [type(medium).__name__, cut, self._content(medium.source)]
-
-    def _content(self, source: str | Path | bytes | np.ndarray) -> str:
-        if isinstance(source, bytes | np.ndarray):
-            return content_sha256(source)
-        path = Path(source)
-        state = path.stat()
-        known = (str(path.resolve()), state.st_size, state.st_mtime_ns)
-        if known not in self._digests:  # one film is often asked about: by window, and by its sound
-            self._digests[known] = content_sha256(path)
-        return self._digests[known]
+        return [type(medium).__name__, cut, self._contents.sha256(medium.source)]
 
 
 def _tensors(features: Features) -> dict[str, Tensor]:

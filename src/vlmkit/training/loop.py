@@ -25,6 +25,7 @@ from vlmkit.training import processes
 from vlmkit.training.align import AlignLearner, paired
 from vlmkit.training.attributes import AttributesLearner, classes
 from vlmkit.training.callbacks import SAVES, Bar, Lines, Moments, Patience
+from vlmkit.training.classify import ClassifyLearner, labelled
 from vlmkit.training.data import Row, Rows, Schedule, encode, learning, needed
 from vlmkit.training.features import join
 from vlmkit.training.learner import Learner
@@ -66,9 +67,9 @@ def run_stage(
         raise DataError(f"stage {stage.name!r} validates {stage.evals} times, and there is nothing to validate on")
     live = needed(model, stage) & learning(model, stage)
     counts = model.train_roles(stage.roles)
-    if stage.objective == "align":
-        rows, val = paired(model, rows, stage, "samples"), val and paired(model, val, stage, "validation samples")
-    data, held = _ready(model, rows, stage, live), _ready(model, val, stage, live) if val and stage.evals else None
+    rows = taught(model, rows, stage)
+    val = taught(model, val, stage, held=True) if val and stage.evals else None
+    data, held = _ready(model, rows, stage, live), _ready(model, val, stage, live) if val else None
     torch.manual_seed(seed)
     learner = _learner(model, data, stage, live)
     cut = cut_answers(learner, data) if stage.objective == "sft" else 0
@@ -85,6 +86,16 @@ def run_stage(
     done = trainer.train(resume_from_checkpoint=str(found) if found else None)
     model.eval()
     return told(trainer.state, stage, counts, done, cut)
+
+
+def taught(model: Model[Any], rows: Rows, stage: Stage, *, held: bool = False) -> Rows:
+    """The rows that a stage can learn from, or be validated on. Raises `DataError` where they are too few."""
+    what = "validation samples" if held else "samples"
+    if stage.objective == "align":
+        return paired(model, rows, stage, what)
+    if stage.objective == "classify":
+        return labelled(model, rows, stage, what, least=1 if held else 2)
+    return rows
 
 
 def restore(model: Model[Any], stage: Stage, weights: dict[str, torch.Tensor]) -> None:
@@ -184,6 +195,8 @@ def _learner(model: Model[Any], rows: Rows, stage: Stage, live: set[int]) -> Lea
         return AttributesLearner(model, stage, live, classes(rows, stage))
     if stage.objective == "align":
         return AlignLearner(model, stage, live)
+    if stage.objective == "classify":
+        return ClassifyLearner(model, stage, live)
     if stage.sigma is None:
         return SftLearner(model, stage, live)
     loss = OrdinalLoss(model.llm.tokenizer, stage.last_number, stage.sigma)  # type: ignore[union-attr]

@@ -17,10 +17,9 @@ from vlmkit.errors import DataError, UnknownNameError, VlmkitError
 from vlmkit.head import Head
 from vlmkit.loading import open_head, task_named
 from vlmkit.training import processes, resume, trackers
-from vlmkit.training.align import paired
 from vlmkit.training.cache import FeatureCache, cache_folder
 from vlmkit.training.data import Rows, encode, learning, needed, prepare
-from vlmkit.training.loop import restore, run_stage
+from vlmkit.training.loop import restore, run_stage, taught
 from vlmkit.training.memory import keep_freed
 from vlmkit.training.resume import Progress
 from vlmkit.training.split import hold_out
@@ -122,10 +121,10 @@ class _Run:
         if not len(learned) or (held and not len(validated)):
             which = "held-out samples" if len(learned) else "samples"
             raise DataError(f"none of the {which} can be used; the first: {next(iter(bad.values()), 'none given')}")
-        for one in (stage for stage in self.stages if stage.objective == "align"):  # not when hours are spent
-            paired(self.head.model, learned, one, "samples")
+        for one in self.stages:  # not when hours are spent
+            taught(self.head.model, learned, one)
             if one.evals:
-                paired(self.head.model, validated, one, "validation samples")
+                taught(self.head.model, validated, one, held=True)
         facts = {
             "samples": len(learned),
             "val_samples": len(validated),

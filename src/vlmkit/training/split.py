@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vlmkit.errors import DataError, VlmkitError
-from vlmkit.training.cache import content_sha256
+from vlmkit.media.content import content_sha256
 from vlmkit.types import Sample
 
 _TOGETHER = ("group", "source", "subject")  # names in a sample's meta; samples that share one stay on one side

@@ -10,13 +10,16 @@ from vlmkit.errors import WiringError
 from vlmkit.protocols import Role
 from vlmkit.types import Modality, Sample
 
-Objective = Literal["probe", "attributes", "align", "sft"]
+Objective = Literal["probe", "attributes", "align", "sft", "classify"]
 
 LabelAt = Callable[[Sample, float], str | None]
 """`(sample, seconds from the clip's start) -> ` the class of that moment, or None where the truth does not say."""
 
 Labels = Callable[[Sample], Mapping[Modality, Mapping[str, str]]]
 """`sample -> {modality: {field: class}}`: what can be learned from each modality alone."""
+
+LabelOf = Callable[[Sample], str | None]
+"""`sample -> ` its class, or None where it is unknown."""
 
 Group = Callable[[Sample], str | None]
 """`sample -> ` what it shows, where several samples show the same; None for one that stands alone."""
@@ -28,7 +31,8 @@ class Stage:
 
     Attributes:
         objective: "sft" learns to write the true answer; "align" brings the modalities of a sample together in the
-            projector's shared space; "attributes" learns labelled fields from each modality alone, and "probe" the
+            projector's shared space; "classify" learns the class of a sample, for heads whose decoder reads rows;
+            "attributes" learns labelled fields from each modality alone, and "probe" the
             class of each time step, both through linear layers that are thrown away: they get encoders going that
             start from random weights.
         roles: what learns; everything else is frozen and in eval mode. A frozen encoder runs once, its rows are kept.
@@ -45,7 +49,7 @@ class Stage:
         last_number: the largest number that an answer holds; used with `sigma`.
         max_tokens: most positions of a prompt with its answer in an "sft" stage; the end of longer answers is cut.
         lora: arguments of `LoraSpec` for fresh adapters, where a stage trains the role "lora".
-        label_at: the truth of a "probe" stage. labels: the truth of an "attributes" stage.
+        label_at: the truth of a "probe" stage. labels: of an "attributes" stage. label_of: of a "classify" stage.
         group: samples of one group count as pairs of each other in an "align" stage.
 
     Raises `WiringError` for a role without a rate, counts below 1, or patience without validations.
@@ -69,6 +73,7 @@ class Stage:
     lora: Mapping[str, Any] | None = None
     label_at: LabelAt | None = field(default=None, repr=False)
     labels: Labels | None = field(default=None, repr=False)
+    label_of: LabelOf | None = field(default=None, repr=False)
     group: Group | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers.processors import TemplateProcessing
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, BertModel, PreTrainedTokenizerFast, Qwen2ForCausalLM
 
@@ -22,7 +21,7 @@ from vlmkit.encoders.timm import TimmImages, open_timm
 from vlmkit.errors import CheckpointError, WiringError
 from vlmkit.llms.embedded import CausalLm
 from vlmkit.llms.pretrained import load_pretrained
-from vlmkit.llms.small import TURNS, scaled_start, small_tokenizer
+from vlmkit.llms.small import scaled_start, small_tokenizer, with_first
 from vlmkit.media.spec import AudioSpec, ImageSpec, VideoSpec
 from vlmkit.model import Model
 from vlmkit.parts import Part, public_parts, restore
@@ -139,18 +138,9 @@ def _modules(
     if "text" in sources:
         tower = open_text(os.environ.get(MINILM_VARIABLE) or sources["text"], max_tokens=TEXT_TOKENS)
         return Modules(trunk, audio, tower.module, tower.tokenizer)
-    words = _with_first(deepcopy(tokenizer))
+    words = with_first(deepcopy(tokenizer))
     text = without_pooler(BertModel(architecture.text_config(preset, words)))
     return Modules(trunk, audio, text, words)
-
-
-def _with_first(words: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
-    """A small text tower shares the language model's words; its row is that of a token before them."""
-    first = TURNS[1]
-    words.backend_tokenizer.post_processor = TemplateProcessing(
-        single=f"{first} $A", special_tokens=[(first, words.convert_tokens_to_ids(first))]
-    )
-    return words
 
 
 def _llm(preset: str, options: BuildOptions, folder: Path | None, where: Placement) -> tuple[Any, Any, str | None]:
