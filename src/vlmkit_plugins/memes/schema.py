@@ -108,9 +108,9 @@ class Labels(BaseModel):
     """What a data set says about a meme in the taxonomy of all data sets. None is unknown, and never a no.
 
     Attributes:
-        abuse_hate: hateful or abusive; the only one that the head is trained for.
+        abuse_hate: hateful: an attack on people for the group that they belong to. The one that the head is trained for.
         offensive: rude or profane, whether hateful or not.
-        target_type: whether anybody is meant.
+        target_type: whom an attack is aimed at; `none` where there is none.
         target_group: which groups are; an empty tuple says that none is.
         aux: the data set's name and its labels as they were, `{"dataset", "labels_raw"}`.
     """
