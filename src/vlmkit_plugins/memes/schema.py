@@ -108,7 +108,7 @@ class Labels(BaseModel):
     """What a data set says about a meme in the taxonomy of all data sets. None is unknown, and never a no.
 
     Attributes:
-        abuse_hate: hateful: an attack on people for the group that they belong to. The one that the head is trained for.
+        abuse_hate: an attack on people for the group that they belong to; what the head is trained for.
         offensive: rude or profane, whether hateful or not.
         target_type: whom an attack is aimed at; `none` where there is none.
         target_group: which groups are; an empty tuple says that none is.

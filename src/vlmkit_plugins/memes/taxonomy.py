@@ -1,4 +1,4 @@
-"""Labels of seven data sets in one taxonomy, by maps that are data (labels/*.json), and a report of what is known.
+"""Labels of all data sets in one taxonomy, by maps that are data (labels/*.json), and a report of what is known.
 
 A map says which columns it reads and which values they may have, and how each label comes out of them:
 
