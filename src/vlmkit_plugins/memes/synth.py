@@ -182,7 +182,7 @@ def _row(story: Story, seed: int, path: str, subject: str) -> dict[str, Any]:
             "settled_by": story.settled_by,
             "group": f"s{seed:04d}-g{story.group:06d}",
             "picture": story.picture,
-            "subject": subject,
+            "shown": subject,
             "tone": story.tone,
         },
     }
@@ -195,6 +195,6 @@ def _about(rows: list[dict[str, Any]], n: int, seed: int) -> dict[str, Any]:
         "n": n,
         "labels": dict(sorted(Counter(str(row["labels_raw"]["label"]) for row in rows).items())),
         "settled_by": dict(sorted(Counter(row["meta"]["settled_by"] for row in rows).items())),
-        "subjects": dict(sorted(Counter(row["meta"]["subject"] for row in rows).items())),
+        "shown": dict(sorted(Counter(row["meta"]["shown"] for row in rows).items())),
         "versions": {"python": sys.version.split()[0], "numpy": np.__version__, "pillow": PIL.__version__},
     }
