@@ -14,6 +14,7 @@ from vlmkit.cli import (
     demo,
     doctor,
     evaluate,
+    explain,
     export,
     info,
     plugins,
@@ -56,6 +57,7 @@ for _command in (
     demo.demo,
     bench.bench,
     convert.convert,
+    explain.explain,
     export.export,
 ):
     app.command()(guarded(_command))
