@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from vlmkit.errors import CheckpointError, WiringError
-from vlmkit.hub import require_reachable
-from vlmkit.safety import refuse_pickles
+from vlmkit.errors import WiringError
+from vlmkit.hub import opened, refuse_gaps
 from vlmkit.types import Batch, Features, Inputs, Modality, Problem, Sample
 
 # What a published encoder may hold or lack besides what is read: heads of its pretraining, and old buffers.
@@ -123,27 +121,8 @@ def open_text(source: str | Path, *, max_tokens: int = 32, revision: str | None 
     """
     from transformers import AutoModel, AutoTokenizer
 
-    if Path(source).is_dir():
-        refuse_pickles(Path(source))
-    else:
-        require_reachable(str(source), revision=revision)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
-        hf, report = AutoModel.from_pretrained(
-            source,
-            revision=revision,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are in the report, and refused below
-        )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise CheckpointError(
-            f"cannot load {str(source)!r}: a file of it is missing or damaged, or its weights are no .safetensors "
-            "(`vlmkit convert` makes some); preset='tiny' (--preset tiny) works offline"
-        ) from error
-    _refuse_gaps(source, report)
+    hf, tokenizer, report = opened(AutoModel, AutoTokenizer, source, revision=revision, dtype=torch.float32)
+    refuse_gaps(source, report, _spare)
     return HfText(without_pooler(hf).eval(), tokenizer, max_tokens=max_tokens, name=str(source))
 
 
@@ -154,14 +133,9 @@ def without_pooler(hf: Any) -> Any:
     return hf
 
 
-def _refuse_gaps(source: str | Path, report: Mapping[str, Any]) -> None:
-    found = {kind: sorted(map(str, report.get(f"{kind}_keys") or ())) for kind in ("missing", "mismatched")}
-    found["unexpected"] = sorted(map(str, report.get("unexpected_keys") or ()))
-    for kind, keys in found.items():
-        allowed = (_POOLER,) if kind == "missing" else (_POOLER, *_HEADS) if kind == "unexpected" else ()
-        odd = [key for key in keys if not key.startswith(allowed) and not key.endswith(_BUFFERS)]
-        if odd:
-            raise CheckpointError(f"{source}: {len(odd)} weights are {kind}, the first is {odd[0]}")
+def _spare(kind: str, key: str) -> bool:
+    allowed = (_POOLER,) if kind == "missing" else (_POOLER, *_HEADS) if kind == "unexpected" else ()
+    return key.startswith(allowed) or key.endswith(_BUFFERS)
 
 
 def _cut(ids: list[int], bare: list[int], n: int, *, from_left: bool) -> list[int]:
