@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import torch
 
 from vlmkit import checkpoint as checkpoints
+from vlmkit.calibration.files import Calibratable
 from vlmkit.errors import VlmkitError
 from vlmkit.media.stream import Source
 from vlmkit.media.watch import plan_watch, watch_samples
@@ -25,16 +27,25 @@ from vlmkit.types import Clip, Image, Limits, Media, Modality, Prediction, Probl
 if TYPE_CHECKING:
     from vlmkit.evaluate import Report
 
+log = logging.getLogger("vlmkit")
+
 T = TypeVar("T")
 
 
 class Head(Generic[T]):
     """Answers questions of one task. Made by `vlmkit.load` and `vlmkit.train`."""
 
-    def __init__(self, task: Task[T], model: Model[T], provenance: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        task: Task[T],
+        model: Model[T],
+        provenance: Mapping[str, Any],
+        beside: checkpoints.Beside | None = None,
+    ) -> None:
         self.task = task
         self.model = model
         self.provenance = dict(provenance)
+        self.beside = beside or checkpoints.Beside()
 
     def predict(
         self,
@@ -45,8 +56,13 @@ class Head(Generic[T]):
         text: str | None = None,
         id: str | None = None,
         limits: Limits | None = None,
+        abstain_below: float | None = None,
     ) -> Prediction[T]:
         """One answer. A file that cannot be used is a problem in it, not an exception.
+
+        Args:
+            abstain_below: withhold the answer where confidence in it as a whole is lower, or not known; above 0 and up
+                to 1. The problem `abstained` says so.
 
         Raises `VlmkitError` when a modality is given that the task does not read, or nothing at all.
         """
@@ -61,10 +77,14 @@ class Head(Generic[T]):
             raise VlmkitError(f"nothing to answer about; {self.task.name} reads {', '.join(sorted(self.task.accepts))}")
         sample = Sample(id or _stem(given), given, text)
         self._refuse_unread(sample)
-        return next(self.predict_many([sample], limits=limits))
+        return next(self.predict_many([sample], limits=limits, abstain_below=abstain_below))
 
     def predict_many(
-        self, samples: Iterable[Sample], batch_size: int = 8, limits: Limits | None = None
+        self,
+        samples: Iterable[Sample],
+        batch_size: int = 8,
+        limits: Limits | None = None,
+        abstain_below: float | None = None,
     ) -> Iterator[Prediction[T]]:
         """Answers in the samples' order, a batch at a time; the next batch is decoded meanwhile.
 
@@ -72,6 +92,8 @@ class Head(Generic[T]):
         """
         if batch_size < 1:
             raise VlmkitError(f"batch_size is at least 1; given {batch_size}")
+        if abstain_below is not None and not 0 < abstain_below <= 1:
+            raise VlmkitError(f"abstain_below is a probability above 0 and up to 1; given {abstain_below}")
         rest = iter(samples)
         pool = ThreadPoolExecutor(2)  # PyAV decodes outside the GIL
         try:
@@ -83,7 +105,8 @@ class Head(Generic[T]):
                 # What every answer carries; the history of the training stays with the head.
                 stamp = {name: value for name, value in self.provenance.items() if name != "training"}
                 for sample, prediction in zip(given, self.model.answer(batch, limits), strict=True):
-                    yield replace(prediction, provenance={**stamp, **_about(sample)})
+                    found = _judged(prediction, abstain_below)
+                    yield replace(found, provenance={**stamp, **_about(sample)})
                 stop = failed
             if stop is not None:
                 raise stop
@@ -153,10 +176,13 @@ class Head(Generic[T]):
             preset=self.provenance["preset"],
             training=self.provenance["training"],
             dtype=torch.float16 if half else None,
+            beside=self.beside,
         )
 
     def merge_adapter(self) -> float:
         """Merge the LoRA weights into the base; returns the part of their effect that rounding lost.
+
+        A calibration is dropped: it holds for the numbers that it was fitted to.
 
         Raises `AdapterError`, and leaves the head as it was, where merged and unmerged logits do not agree.
         """
@@ -164,7 +190,18 @@ class Head(Generic[T]):
             raise VlmkitError("this model takes no LoRA adapter")
         lost = self.model.backbone.merge_adapter()
         self.provenance |= {"adapted_modules": 0, "checkpoint": None, "base": checkpoints.base_of(self.model)}
+        self.drop_calibration("the merged weights")
         return lost
+
+    def drop_calibration(self, whose: str) -> None:
+        """Go back to the model's own figures: what was fitted does not hold for `whose`. A warning says so."""
+        if self.beside.calibration is None:
+            return
+        log.warning("the calibration does not hold for %s, and was dropped; type: vlmkit calibrate", whose)
+        if isinstance(self.model.decoder, Calibratable):
+            self.model.decoder.calibration = None
+        self.beside = replace(self.beside, calibration=None, record=None)
+        self.provenance["calibration"] = None
 
     def _ready(
         self, pool: ThreadPoolExecutor, rest: Iterator[Sample], n: int
@@ -189,6 +226,18 @@ class Head(Generic[T]):
     def __repr__(self) -> str:
         """Task, preset and weights."""
         return f"Head({self.task.name!r}, preset={self.provenance['preset']!r}, weights={self.name!r})"
+
+
+def _judged(found: Prediction[T], limit: float | None) -> Prediction[T]:
+    """The prediction, without its value where the head is less sure of it than the limit."""
+    sure = found.confidence.get("reply")
+    if limit is None or found.value is None or (sure is not None and sure >= limit):
+        return found
+    if sure is None:
+        text = f"nothing says how sure the whole answer is, so it cannot be held against {limit:g}; it is withheld"
+    else:
+        text = f"the answer is withheld: its confidence is {sure:.3f}, below {limit:g}"
+    return replace(found, value=None, problems=(*found.problems, Problem("abstained", text, "reply", fatal=True)))
 
 
 def _about(sample: Sample) -> dict[str, Any]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import reduce
 from importlib.metadata import version
+from operator import or_
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from vlmkit import checkpoint as checkpoints
-from vlmkit.errors import CheckpointError, VlmkitError
+from vlmkit.calibration.files import Calibratable, Mode
+from vlmkit.errors import CheckpointError, UnknownNameError, VlmkitError
 from vlmkit.head import Head
 from vlmkit.model import Model
 from vlmkit.plugins import installed
+from vlmkit.seen import Seen
 from vlmkit.task import BuildOptions, Engine, Precision, Preset, Task, Weights
 
 log = logging.getLogger("vlmkit")
@@ -28,6 +32,7 @@ def load(
     device: str = "auto",
     precision: Precision = "auto",
     weights: Weights = "pretrained",
+    calibration: Mode | Literal["none"] = "full",
 ) -> Head[Any]:
     """A head, ready to answer.
 
@@ -41,6 +46,7 @@ def load(
         precision: "auto" is bf16 on a GPU and fp32 on a CPU. "int8" rounds the language model's weights, for CPUs; an
             adapter is merged first.
         weights: "random" builds the preset at full size without any download.
+        calibration: which one of the checkpoint is applied, where it has any; "none" for the model's own figures.
 
     Raises `UnknownNameError`, `CheckpointError`, `AdapterError` or `WiringError`; each says what to type.
     """
@@ -53,6 +59,7 @@ def load(
         device=device,
         precision=precision,
         weights=weights,
+        calibration=calibration,
     )
     raw = head.model.backbone.untrained if head.model.backbone else ()
     if raw and weights == "pretrained":
@@ -74,9 +81,13 @@ def open_head(
     device: str = "auto",
     precision: Precision = "auto",
     weights: Weights = "pretrained",
+    calibration: Mode | Literal["none"] = "full",
 ) -> Head[Any]:
     """Like `load`, and also heads with parts that were never trained: what training starts from."""
-    task, chosen, found = _chosen(name, preset, model, weights)
+    if calibration not in (*get_args(Mode), "none"):
+        raise UnknownNameError("calibration", calibration, [*get_args(Mode), "none"])
+    calibrated = calibration != "none"
+    task, chosen, found = _chosen(name, preset, model, weights, calibrated)
     changed = found.differs(task) if found else ()
     options = BuildOptions(
         weights=weights,
@@ -88,13 +99,14 @@ def open_head(
         precision=precision,
     )
     built = task.build(chosen.name, options)
-    reached, learned = _adapt(built, Path(adapter) if adapter is not None else None, found)
+    reached, own = _adapt(built, Path(adapter) if adapter is not None else None, found, calibrated)
     built.eval()
+    beside = _beside(built, found if adapter is None else own, [one for one in (found, own) if one], calibration)
     if precision == "int8":
         from vlmkit.edge import seal
 
         seal(built)
-    history = [*(found.history if found else ()), *learned]
+    history = [*(found.history if found else ()), *(own.history if own else ())]
     provenance = {
         "vlmkit": version("vlmkit"),
         "task": task.name,
@@ -108,11 +120,14 @@ def open_head(
         "specs": checkpoints.specs_of(built),
         "hashes": checkpoints.contract(task),
         "changed_since_training": list(changed),
+        "calibration": beside.calibration.mode if beside.calibration else None,
         "training": history,
     }
     if provenance["synthetic"]:
         log.warning("%s/%s was trained on synthetic data only; do not act on its answers", task.name, chosen.name)
-    return Head(task, built, provenance)
+    if beside.calibration is not None and precision in ("int8", "int4"):
+        log.warning("the calibration was fitted without %s; measure it again: vlmkit evaluate", precision)
+    return Head(task, built, provenance, beside)
 
 
 def task_named(name: str) -> Task[Any]:
@@ -122,17 +137,17 @@ def task_named(name: str) -> Task[Any]:
 
 
 def _chosen(
-    name: str | Path, preset: str | None, model: str | Path | None, weights: Weights
+    name: str | Path, preset: str | None, model: str | Path | None, weights: Weights, calibrated: bool
 ) -> tuple[Task[Any], Preset, checkpoints.Checkpoint | None]:
     """Which task and preset are meant, and the checkpoint that holds them where there is one."""
     folder = Path(model) if model is not None else _as_folder(name)
-    found = checkpoints.open_checkpoint(folder) if folder is not None else None
+    found = checkpoints.open_checkpoint(folder, calibrated=calibrated) if folder is not None else None
     task: Task[Any] = task_named(found.about.task if found is not None and model is None else str(name))
     if found is not None:
         _refuse_contradiction(found, preset, weights)
     chosen = task.preset(preset or (found.about.preset if found else None))
     if found is None and chosen.checkpoint is not None and weights == "pretrained":
-        found = checkpoints.open_checkpoint(chosen.checkpoint)
+        found = checkpoints.open_checkpoint(chosen.checkpoint, calibrated=calibrated)
     return task, chosen, found
 
 
@@ -144,20 +159,52 @@ def _refuse_contradiction(found: checkpoints.Checkpoint, preset: str | None, wei
 
 
 def _adapt(
-    model: Model[Any], adapter: Path | None, found: checkpoints.Checkpoint | None
-) -> tuple[tuple[str, ...], Sequence[Mapping[str, Any]]]:
-    """Names of the adapted modules, and the trainings that made an adapter from elsewhere."""
+    model: Model[Any], adapter: Path | None, found: checkpoints.Checkpoint | None, calibrated: bool
+) -> tuple[tuple[str, ...], checkpoints.Checkpoint | None]:
+    """Names of the adapted modules, and what an adapter from elsewhere says of itself, if it is one of ours."""
     inside = found.adapter if found else None
     if adapter is None and inside is None:
-        return (), ()
+        return (), None
     if adapter is not None and inside is not None:
         raise VlmkitError(f"{inside} has an adapter already; merge it first (vlmkit adapter merge), or leave one out")
     if model.backbone is None:
         raise VlmkitError("this model takes no LoRA adapter")
     if adapter is None or not (adapter / checkpoints.MANIFEST).is_file():
-        return model.backbone.load_adapter(adapter or Path(str(inside))), ()
-    own = checkpoints.open_checkpoint(adapter)  # one of ours: checked as a whole before it is read
-    return model.backbone.load_adapter(adapter), own.history
+        return model.backbone.load_adapter(adapter or Path(str(inside))), None
+    own = checkpoints.open_checkpoint(adapter, calibrated=calibrated)  # one of ours: checked as a whole, then read
+    return model.backbone.load_adapter(adapter), own
+
+
+def _beside(
+    model: Model[Any],
+    calibrated: checkpoints.Checkpoint | None,
+    sources: Sequence[checkpoints.Checkpoint],
+    mode: Mode | Literal["none"],
+) -> checkpoints.Beside:
+    """Samples that these checkpoints learned from, and the calibration of the one that it was fitted to, applied."""
+    records = [one.seen or Seen.unknown() for one in sources if one.about.training]
+    seen = reduce(or_, records) if records else None
+    if mode == "none":
+        return checkpoints.Beside(seen=seen)
+    if calibrated is None:
+        if mode != "full":
+            raise CheckpointError(f"calibration {mode!r} was asked for, and these weights come with none")
+        if any(one.about.calibration for one in sources):
+            log.warning(
+                "the calibration of %s does not hold with another adapter, and is left out", sources[0].directory
+            )
+        return checkpoints.Beside(seen=seen)
+    found, record = calibrated.calibration(mode)
+    if found is None:
+        if model.decoder.reads == "tokens":
+            log.warning("%s is not calibrated: temperature 1, thresholds of .5", calibrated.directory)
+        return checkpoints.Beside(seen=seen)
+    if not isinstance(model.decoder, Calibratable):
+        raise CheckpointError(
+            f"{calibrated.directory}: {type(model.decoder).__name__} takes no calibration; load with 'none'"
+        )
+    model.decoder.calibration = found
+    return checkpoints.Beside(found, record, seen)
 
 
 def _as_folder(name: str | Path) -> Path | None:

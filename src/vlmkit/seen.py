@@ -49,9 +49,15 @@ class Seen:
     complete: bool = True
 
     @classmethod
-    def of(cls, samples: Iterable[Sample]) -> Seen:
-        """The record of these samples; reads their files."""
-        known, ids, contents = Contents(), [], []
+    def unknown(cls) -> Seen:
+        """The record of a training that has none."""
+        return cls(_sorted([]), _sorted([]), complete=False)
+
+    @classmethod
+    def of(cls, samples: Iterable[Sample], known: Contents | None = None) -> Seen:
+        """The record of these samples; reads their files, but those that `known` has read already."""
+        known = known or Contents()
+        ids, contents = [], []
         for sample in samples:
             ids.append(_short(sample.id))
             contents.append(_content(sample, known))
@@ -90,6 +96,12 @@ class Seen:
             return cls(every[: head["ids"]], every[head["ids"] :], head["complete"] is True)
         except (OSError, ValueError, KeyError, TypeError):
             raise CheckpointError(f"{path}: no record of training samples, or a damaged one; copy it again") from None
+
+
+def truth_sha256(samples: Iterable[Sample]) -> str:
+    """One digest over ids and truths: which data a head has learned from, or was calibrated on."""
+    rows = sorted((sample.id, repr(sample.truth)) for sample in samples)
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def _content(sample: Sample, known: Contents) -> int | None:

@@ -8,9 +8,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
-from vlmkit.calibration.maps import Map, Temperature, map_from_json
+from vlmkit.calibration.maps import Map, Temperature, map_from_json, wrong_right
 from vlmkit.errors import CheckpointError, DataError
 
 log = logging.getLogger("vlmkit")
@@ -42,6 +42,10 @@ class Calibration:
         """The map of that name; temperature 1, which changes nothing, where there is none."""
         return self.maps.get(name, DEFAULT)
 
+    def holds(self, name: str, confidence: float) -> float:
+        """How probable it is that an answer of that confidence is right: maps of the classes (wrong, right)."""
+        return float(self.map(name).probabilities(wrong_right([confidence]))[0, 1])
+
     def threshold(self, name: str, label: str | None = None) -> float:
         """The threshold of that name; .5 where there is none. Without `label` it is that of the only label."""
         labels = {key: value for key, value in self.thresholds.get(name, {}).items() if key != BEST_F1}
@@ -60,6 +64,13 @@ class Calibration:
             text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
             (directory / name).write_text(text + "\n", encoding="utf-8")
         return tuple(directory / name for name in files)
+
+
+@runtime_checkable
+class Calibratable(Protocol):
+    """A decoder whose figures can be calibrated; None for its own."""
+
+    calibration: Calibration | None
 
 
 def read(directory: Path, mode: Mode = "full") -> Calibration | None:

@@ -7,6 +7,7 @@ from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
+from vlmkit.calibration.files import Calibration
 from vlmkit.decoders.closing import UnclosableError, close_piece
 from vlmkit.decoders.confidence import token_confidence
 from vlmkit.decoders.fit import build, faults
@@ -33,6 +34,10 @@ class JsonDecoder(Generic[M]):
             as a clip's length; replies about it are constrained by that.
 
     Raises `BudgetError` or `WiringError` for a result that cannot be bounded.
+
+    Attributes:
+        calibration: how probable it is that a field, or the whole `reply`, is right, out of the token probabilities.
+            With one, `confidence` has just the fields that it has a map for, and `uncalibrated` all.
     """
 
     reads: Literal["generation", "tokens"] = "generation"
@@ -50,6 +55,7 @@ class JsonDecoder(Generic[M]):
         self.lenient = lenient
         self.narrow = narrow
         self.bounds = bounded(result)
+        self.calibration: Calibration | None = None
 
     def constraint(self, sample: Sample) -> Constraint:
         """The same for every sample, unless there is something to narrow."""
@@ -81,8 +87,13 @@ class JsonDecoder(Generic[M]):
             problems.extend(rule(read_as, sample))
         if any(problem.fatal for problem in problems):
             return self._without(evidence, sample, problems)
-        confidence = token_confidence(evidence, piece, shape_of(self._asked(sample)))
-        return Prediction(sample.id, read_as, tuple(problems), confidence=confidence, raw=evidence.text)
+        said = token_confidence(evidence, piece, shape_of(self._asked(sample)))
+        known = self.calibration
+        if known is None:
+            return Prediction(sample.id, read_as, tuple(problems), confidence=said, raw=evidence.text)
+        holds = {name: known.holds(name, p) for name, p in said.items() if name in known.maps}
+        text = evidence.text
+        return Prediction(sample.id, read_as, tuple(problems), confidence=holds, uncalibrated=said, raw=text)
 
     def _asked(self, sample: Sample) -> type[BaseModel]:
         return self.result if self.narrow is None else self.narrow(sample)

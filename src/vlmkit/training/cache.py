@@ -64,13 +64,14 @@ class FeatureCache:
 
     Attributes:
         read, encoded: how many modalities of samples were found, and how many had to be computed.
+        contents: digests of the media that it was asked about.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.read = 0
         self.encoded = 0
-        self._contents = Contents()
+        self.contents = Contents()
         self._complained = False
 
     def key(self, encoder: Encoder, mark: str, sample: Sample, modality: Modality) -> str | None:
@@ -131,7 +132,7 @@ class FeatureCache:
     def _digest(self, medium: Media) -> list[Any]:
         """Kind, window and content of a medium."""
         cut = [getattr(medium, f.name) for f in fields(medium) if f.name != "source"]
-        return [type(medium).__name__, cut, self._contents.sha256(medium.source)]
+        return [type(medium).__name__, cut, self.contents.sha256(medium.source)]
 
 
 def _tensors(features: Features) -> dict[str, Tensor]:

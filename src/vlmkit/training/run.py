@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -12,10 +11,11 @@ from typing import Any
 
 import torch
 
-from vlmkit.checkpoint import MANIFEST, open_checkpoint
+from vlmkit.checkpoint import MANIFEST, Beside, open_checkpoint
 from vlmkit.errors import DataError, UnknownNameError, VlmkitError
 from vlmkit.head import Head
 from vlmkit.loading import open_head, task_named
+from vlmkit.seen import Seen, truth_sha256
 from vlmkit.training import processes, resume, trackers
 from vlmkit.training.cache import FeatureCache, cache_folder
 from vlmkit.training.data import Rows, encode, learning, needed, prepare
@@ -72,7 +72,10 @@ def run(
     keep_freed()
     known = task_named(task)
     given = str(options["model"]) if options.get("model") else None
-    name = known.preset(preset or (open_checkpoint(Path(given)).about.preset if given else None)).name
+    before = open_checkpoint(Path(given), calibrated=False).about if given else None
+    name = known.preset(preset or (before.preset if before else None)).name
+    if before is not None and before.calibration:
+        log.warning("the calibration of %s will not hold for what is trained from it: vlmkit calibrate", given)
     stages = _chosen(known.stages(name), stage)
     options["precision"] = _precision(options.get("precision", "auto"), stages)
     weights, precision = options.get("weights", "pretrained"), options["precision"]
@@ -82,7 +85,7 @@ def run(
     try:
         progress = processes.by_first(lambda: Progress.open(out, _decisive(order, stages, samples, held)))
         torch.manual_seed(seed)  # whatever a recipe draws, a resumed run has to draw again
-        head = open_head(task, preset=preset, **options)
+        head = open_head(task, preset=preset, calibration="none", **options)  # it would not hold for what comes out
         _Run(order, stages, head, progress, report_to, FeatureCache(cache_folder(cache))).go(samples, held)
     finally:
         processes.leave()
@@ -129,7 +132,7 @@ class _Run:
             "samples": len(learned),
             "val_samples": len(validated),
             "left_out": bad,
-            "truth_sha256": _truth_sha([*samples, *held]),
+            "truth_sha256": truth_sha256([*samples, *held]),
             "synthetic": all(sample.meta.get("synthetic") is True for sample in samples),
         }
         try:
@@ -139,7 +142,7 @@ class _Run:
             for number, one in enumerate(self.stages):
                 learned, validated = self._settled(number, learned), self._settled(number, validated)
                 logs.append(self._stage(number, one, learned, validated if held else None))
-            digest = processes.by_first(lambda: self._save(facts, logs))
+            digest = processes.by_first(lambda: self._save(facts, logs, samples))
         except BaseException as error:
             self.trackers.end(error)
             raise
@@ -194,13 +197,15 @@ class _Run:
             log.info("stage %s: %d steps, %.0f s, loss %.3f%s", *said)
         return done
 
-    def _save(self, facts: dict[str, Any], logs: Sequence[StageLog]) -> str:
+    def _save(self, facts: dict[str, Any], logs: Sequence[StageLog], samples: Sequence[Sample]) -> str:
         """Write the head; returns the SHA-256 of its manifest."""
         head, order = self.head, self.order
         if head.model.backbone is not None:
             head.model.backbone.own({role for stage in self.stages for role in stage.roles})
         run = {"seed": order.seed, "data": facts, "stages": [one.to_json() for one in logs]}
         ids = {**self.progress.note("trackers"), **self.trackers.ids}
+        seen = Seen.of(samples, self.cache.contents)
+        head.beside = Beside(seen=seen if head.beside.seen is None else head.beside.seen | seen)
         head.provenance["training"].append(run | ({"trackers": ids} if ids else {}))
         # The shipped head is stored in 16 bits; weights of a preset of real size keep their own type.
         head.save_pretrained(self.progress.head(), half=head.task.presets[order.preset].synthetic)
@@ -243,7 +248,7 @@ def _decisive(
     """What has to be the same for a run to go on."""
     chosen = {item.name: getattr(order, item.name) for item in fields(order)}
     plan = [{item.name: getattr(stage, item.name) for item in fields(stage) if item.repr} for stage in stages]
-    return {**chosen, "truth_sha256": _truth_sha([*samples, *held]), "stages": plan}
+    return {**chosen, "truth_sha256": truth_sha256([*samples, *held]), "stages": plan}
 
 
 def _precision(asked: str, stages: Sequence[Stage]) -> str:
@@ -269,9 +274,3 @@ def _add_lora(head: Head[Any], stages: Sequence[Stage], seed: int) -> None:
     torch.manual_seed(seed)
     matched = head.model.backbone.add_lora(**spec)
     log.info("LoRA reaches %d modules, the first is %s", len(matched), matched[0])
-
-
-def _truth_sha(samples: Sequence[Sample]) -> str:
-    """One digest over ids and truths: which data a head has seen, for leak checks later."""
-    rows = sorted((sample.id, repr(sample.truth)) for sample in samples)
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

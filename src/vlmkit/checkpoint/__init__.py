@@ -1,7 +1,8 @@
 """One directory per trained head: weights, adapter, and `vlmkit.json`, which ties them to prompt, schema and specs.
 
 Layout: `base/` (weights in Hugging Face's own layout, composed models part by part; not what a hub has), PEFT's
-`adapter_config.json` and `adapter_model.safetensors` at the root, `vlmkit.json`, `README.md`.
+`adapter_config.json` and `adapter_model.safetensors` at the root, `vlmkit.json`, `README.md`; `seen.dat` where it was
+trained, `calibration_{mode}.json` and `thresholds_{mode}.json` where it was calibrated.
 """
 
 from __future__ import annotations
@@ -13,18 +14,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from vlmkit.calibration.files import Calibration, Mode, modes
+from vlmkit.calibration.files import read as read_calibration
+from vlmkit.calibration.record import Record
+from vlmkit.checkpoint.about import Manifest, card
+from vlmkit.checkpoint.files import MANIFEST as MANIFEST
+from vlmkit.checkpoint.files import compare, digests
 from vlmkit.errors import CheckpointError
 from vlmkit.model import Model
 from vlmkit.safety import refuse_pickles
+from vlmkit.seen import FILE as SEEN
+from vlmkit.seen import Seen
 from vlmkit.task import Task
 from vlmkit.types import Sample
 
-MANIFEST = "vlmkit.json"
 ADAPTER = "adapter_model.safetensors"
 
 
@@ -32,56 +40,13 @@ class CheckpointWarning(UserWarning):
     """A checkpoint that loads, but was made with another prompt or preprocessing than the code has now."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+@dataclass(frozen=True)
+class Beside:
+    """What a checkpoint holds beside the model. `record` is None for a calibration that came with none."""
 
-
-class Base(_Strict):
-    """Whose weights they are: those of a hub id at a revision, or nobody else's."""
-
-    id: str | None
-    revision: str | None
-
-
-class Hashes(_Strict):
-    """SHA-256 of what weights and code have to agree on."""
-
-    prompt: str
-    reply: str
-    specs: str
-
-
-class Data(BaseModel):
-    """What a run was trained on; a task may say more."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    synthetic: bool
-
-
-class Run(BaseModel):
-    """One call of `vlmkit train`; it may say more."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    data: Data
-
-
-class Manifest(_Strict):
-    """`vlmkit.json`. `training` lists every run that made these weights, oldest first.
-
-    `hashes.specs` covers task, preset and preprocessing: none of them can be edited without the others.
-    """
-
-    format: Literal[1]
-    vlmkit: str
-    task: str
-    preset: str
-    base: Base
-    specs: dict[str, dict[str, Any]]
-    hashes: Hashes
-    training: list[Run]
-    files: dict[str, str]
+    calibration: Calibration | None = None
+    record: Record | None = None
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +77,24 @@ class Checkpoint:
     def adapter(self) -> Path | None:
         """The PEFT directory, when there is one."""
         return self.directory if (self.directory / ADAPTER).is_file() else None
+
+    @property
+    def seen(self) -> Seen | None:
+        """The samples that it was trained on, where they are on record."""
+        return Seen.read(self.directory / SEEN) if SEEN in self.about.files else None
+
+    def calibration(self, mode: Mode) -> tuple[Calibration | None, Record | None]:
+        """Maps and thresholds of that mode, and how they came about; None where there is none.
+
+        Raises `CheckpointError` naming what there is: for "full" where there is only another one, for "pilot" always.
+        """
+        there = modes(self.directory)
+        if mode not in there and (there or mode != "full"):
+            raise CheckpointError(
+                f"{self.directory} has no calibration {mode!r}; it has: {', '.join(there) or 'none'}; name one of them "
+                "(calibration=, --calibration), or 'none'"
+            )
+        return read_calibration(self.directory, mode), self.about.calibration.get(mode)
 
     def differs(self, task: Task[Any]) -> tuple[str, ...]:
         """What the code has otherwise by now. Raises `CheckpointError` when it is the schema, or another task.
@@ -168,6 +151,7 @@ def save(
     preset: str,
     training: Sequence[Mapping[str, Any]],
     dtype: torch.dtype | None = None,
+    beside: Beside = Beside(),  # frozen
 ) -> None:
     """Write everything that answering again needs. Raises `CheckpointError` for a folder that is in use.
 
@@ -176,6 +160,7 @@ def save(
     Args:
         dtype: type of the written weights; their own when not given, and always beside an adapter, which is tied to
             the very numbers that it was trained on.
+        beside: calibration and training samples, where there are any.
     """
     backbone = model.backbone
     if backbone is None:
@@ -187,7 +172,12 @@ def save(
     backbone.save(directory / "base", None if adapted else dtype)
     if adapted:
         backbone.save_adapter(directory, {"training": list(training)})
+    if beside.calibration is not None:
+        beside.calibration.write(directory)
+    if beside.seen is not None and len(beside.seen.ids):
+        beside.seen.write(directory / SEEN)
     specs = specs_of(model)
+    records = {beside.calibration.mode: beside.record} if beside.calibration and beside.record else {}
     about = {
         "format": 1,
         "vlmkit": version("vlmkit"),
@@ -197,14 +187,15 @@ def save(
         "specs": specs,
         "hashes": {**contract(task), "specs": _bound(task.name, preset, specs)},
         "training": list(training),
+        "calibration": {mode: record.model_dump(mode="json") for mode, record in records.items()},
     }
-    (directory / "README.md").write_text(_card(about), encoding="utf-8")
-    about["files"] = {name: _sha256(directory / name) for name in _weights(directory)}
+    (directory / "README.md").write_text(card(about), encoding="utf-8")
+    about["files"] = digests(directory)
     (directory / MANIFEST).write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def open_checkpoint(directory: Path) -> Checkpoint:
-    """Check a directory before any weight is read.
+def open_checkpoint(directory: Path, *, calibrated: bool = True) -> Checkpoint:
+    """Check a directory before any weight is read; without `calibrated` all but its calibration, which is not read.
 
     Raises `CheckpointError` for a folder that is none of ours, pickles, files that are missing, edited or added, and
     preprocessing that was edited by hand.
@@ -222,32 +213,10 @@ def open_checkpoint(directory: Path) -> Checkpoint:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "JSON"
         raise CheckpointError(f"{path} is damaged, or of another version: {where}: {first['msg']}") from None
-    _compare(directory, about.files)
+    compare(directory, about.files, calibrated=calibrated)
     if _bound(about.task, about.preset, about.specs) != about.hashes.specs:
         raise CheckpointError(f"{path}: task, preset or preprocessing was edited after training; restore the file")
     return Checkpoint(directory, about)
-
-
-def _compare(directory: Path, wanted: Mapping[str, str]) -> None:
-    present = set(_weights(directory))
-    if missing := sorted(set(wanted) - present):
-        raise CheckpointError(f"{directory}: {missing[0]} is missing; copy the whole folder again")
-    if added := sorted(present - set(wanted)):
-        raise CheckpointError(f"{directory}: {added[0]} was not there when the head was saved; remove it")
-    for name, digest in wanted.items():
-        if _sha256(directory / name) != digest:
-            raise CheckpointError(f"{directory}: {name} was changed after saving; restore it, or train and save again")
-
-
-def _weights(directory: Path) -> list[str]:
-    """Everything that decides an answer, by relative name; what lies outside is never listed, so never opened."""
-    files = [path for path in directory.rglob("*") if path.is_file() and path.name not in (MANIFEST, "README.md")]
-    return sorted(path.relative_to(directory).as_posix() for path in files if not path.name.startswith("."))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _bound(task: str, preset: str, specs: Mapping[str, Any]) -> str:
@@ -256,20 +225,3 @@ def _bound(task: str, preset: str, specs: Mapping[str, Any]) -> str:
 
 def _digest(data: Any) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def _card(about: Mapping[str, Any]) -> str:
-    runs = about["training"]
-    base = f"Base: {about['base']['id'] or 'weights that only exist here'}."
-    if runs and all(run["data"]["synthetic"] for run in runs):
-        base += " Trained on synthetic data only: it shows that the software works, not that it is right about anything"
-        base += " real."
-    if not runs:
-        base += " Not trained."
-    training = json.dumps(runs, ensure_ascii=False)
-    return (
-        f"---\nlibrary_name: vlmkit\ntags: [vlmkit, {about['task']}]\n---\n\n"
-        f"# {about['task']} ({about['preset']})\n\n{base}\n\n"
-        f'```python\nimport vlmkit\n\nhead = vlmkit.load("path/to/this/folder")\n```\n\n'
-        f"Training, as `vlmkit train` recorded it:\n\n```json\n{training}\n```\n"
-    )
