@@ -39,7 +39,7 @@ def draw(kind: Picture, rng: np.random.Generator) -> tuple[Pillow.Image, str]:
     width, height = (int(side) for side in rng.choice(SIDES_PX, 2))
     canvas = Pillow.new("RGB", (width * _ZOOM, height * _ZOOM))
     if kind == "scene":
-        subject(_whole(canvas), rng)
+        subject(_view(canvas, rng), rng)
     else:
         _background(canvas, rng)
     _clutter(canvas, rng)
@@ -52,6 +52,14 @@ def _whole(canvas: Pillow.Image) -> Pen:
     """A pen whose square of -1 to 1 covers the canvas in its longer direction."""
     width, height = canvas.size
     return Pen(canvas, (width / 2, height / 2), max(width, height) / 2)
+
+
+def _view(canvas: Pillow.Image, rng: np.random.Generator) -> Pen:
+    """A pen for a landscape, which reaches to 1.4 each way, so that it fills the canvas however the camera is held."""
+    width, height = canvas.size
+    unit = max(width, height) / 2 * float(rng.uniform(1.0, 1.45))
+    x, y = (side / 2 + unit * float(rng.uniform(-0.25, 0.25)) for side in (width, height))
+    return Pen(canvas, (x, y), unit, float(rng.uniform(-0.08, 0.08)), mirrored=bool(rng.random() < 0.5))
 
 
 def _placed(canvas: Pillow.Image, rng: np.random.Generator) -> Pen:

@@ -69,10 +69,11 @@ def _badge(pen: Pen, rng: np.random.Generator, x: float, y: float, r: float) -> 
 def hills(pen: Pen, rng: np.random.Generator) -> None:
     """Green hills, one behind the other, under a sun."""
     _sky(pen, rng)
-    pen.oval(float(rng.uniform(-0.7, 0.7)), -0.6, 0.22, 0.22, (255, 225, 120))
+    size = float(rng.uniform(0.14, 0.28))
+    pen.oval(float(rng.uniform(-0.7, 0.7)), -0.55, size, size, (255, 225, 120))
     green = tint(rng, (0.2, 0.38), (0.35, 0.8), (0.45, 0.8))
     for k, y in enumerate((0.0, 0.3, 0.65)):
-        ridge = wave(-1.4, 1.4, y, 0.14, float(rng.uniform(0.6, 1.4)))
+        ridge = wave(-1.4, 1.4, y, float(rng.uniform(-0.2, 0.2)), float(rng.uniform(0.6, 1.8)))
         pen.poly([*ridge, (1.4, 1.4), (-1.4, 1.4)], shade(green, 1.1 - 0.2 * k))
 
 
@@ -81,11 +82,12 @@ def sea(pen: Pen, rng: np.random.Generator) -> None:
     _sky(pen, rng)
     water = tint(rng, (0.48, 0.64), (0.4, 0.85), (0.35, 0.75))
     pen.box(-1.4, -0.05, 1.4, 1.4, water)
-    for y in (0.2, 0.45, 0.7, 0.95):
+    for y in np.arange(0.2, 1.3, float(rng.uniform(0.15, 0.35))).tolist():
         pen.line(wave(-1.4, 1.4, y, 0.04, float(rng.uniform(4, 7)), 41), shade(water, 1.3), 0.035)
-    x = float(rng.uniform(-0.6, 0.6))
-    pen.poly([(x, -0.55), (x, 0.0), (x + 0.36, 0.0)], WHITE)
-    pen.poly([(x - 0.25, 0.03), (x + 0.42, 0.03), (x + 0.3, 0.17), (x - 0.13, 0.17)], (120, 60, 40))
+    for x, size in rng.uniform((-0.7, 0.6), (0.7, 1.3), (int(rng.integers(1, 3)), 2)).tolist():
+        hull = [(-0.25, 0.03), (0.42, 0.03), (0.3, 0.17), (-0.13, 0.17)]
+        pen.poly([(x, -0.55 * size), (x, 0.0), (x + 0.36 * size, 0.0)], tint(rng, (0.0, 1.0), (0.0, 0.5), (0.8, 1.0)))
+        pen.poly([(x + a * size, b * size) for a, b in hull], tint(rng, (0.0, 0.1), (0.4, 0.8), (0.3, 0.6)))
 
 
 def town(pen: Pen, rng: np.random.Generator) -> None:
@@ -105,8 +107,7 @@ def mountains(pen: Pen, rng: np.random.Generator) -> None:
     """Peaks with snow on them behind a plain."""
     _sky(pen, rng)
     rock = tint(rng, (0.55, 0.75), (0.1, 0.4), (0.35, 0.65))
-    for x, top in zip((-0.8, 0.75, 0.0), rng.uniform(-0.75, -0.25, 3).tolist(), strict=True):
-        half = 0.75
+    for x, (top, half) in zip((-0.8, 0.75, 0.0), rng.uniform((-0.75, 0.5), (-0.2, 0.9), (3, 2)).tolist(), strict=True):
         pen.poly([(x - half, 0.6), (x, top), (x + half, 0.6)], shade(rock, 0.8 + 0.15 * x))
         snow = 0.3 / (0.6 - top)
         pen.poly([(x - half * snow, top + 0.3), (x, top), (x + half * snow, top + 0.3), (x, top + 0.2)], WHITE)
@@ -120,8 +121,9 @@ def night(pen: Pen, rng: np.random.Generator) -> None:
     for x, y in rng.uniform((-1.0, -1.0), (1.0, 0.3), (24, 2)).tolist():
         pen.oval(x, y, 0.025, 0.025, WHITE)
     x = float(rng.uniform(-0.5, 0.5))
-    pen.oval(x, -0.5, 0.28, 0.28, (245, 240, 205))
-    pen.oval(x + 0.12, -0.56, 0.25, 0.25, sky)
+    size = float(rng.uniform(0.2, 0.32))
+    pen.oval(x, -0.45, size, size, (245, 240, 205))
+    pen.oval(x + 0.4 * size, -0.45 - 0.2 * size, 0.9 * size, 0.9 * size, sky)
     for k, height in enumerate(rng.uniform(0.25, 0.6, 10).tolist()):
         left = -1.3 + 0.27 * k
         pen.poly([(left - 0.2, 1.4), (left, 0.85 - height), (left + 0.2, 1.4)], shade(sky, 0.4))

@@ -171,11 +171,9 @@ def _write_group(folder: Path, seed: int, n: int, group: int) -> list[dict[str, 
 def _row(story: Story, seed: int, path: str, subject: str) -> dict[str, Any]:
     return {
         "id": sample_id(seed, story.number),
-        "dataset": DATASET,
-        "split": "all",
-        "image_path": path,
-        "text_raw": story.text,
-        "labels_raw": {"label": story.label},
+        "image": path,
+        "text": story.text,
+        "truth": {"abuse_hate": story.label},
         "meta": {
             "synthetic": True,
             "dataset": DATASET,
@@ -193,7 +191,7 @@ def _about(rows: list[dict[str, Any]], n: int, seed: int) -> dict[str, Any]:
         "version": VERSION,
         "seed": seed,
         "n": n,
-        "labels": dict(sorted(Counter(str(row["labels_raw"]["label"]) for row in rows).items())),
+        "labels": dict(sorted(Counter(str(row["truth"]["abuse_hate"]) for row in rows).items())),
         "settled_by": dict(sorted(Counter(row["meta"]["settled_by"] for row in rows).items())),
         "shown": dict(sorted(Counter(row["meta"]["shown"] for row in rows).items())),
         "versions": {"python": sys.version.split()[0], "numpy": np.__version__, "pillow": PIL.__version__},
