@@ -147,7 +147,7 @@ def _meme(axes: Axes, pixels: NDArray[np.uint8], told: Mapping[str, Any], sample
         colour = colormaps[COLOURS](scale(effect))
         axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor="white", linewidth=4))
         axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linewidth=2.2))
-    _frame(axes, width, height, f"{sample.id}{'  ·  outlined: words that matter' if boxes else ''}")
+    _frame(axes, width, height, f"{sample.id}{' · outlined: words that matter' if boxes else ''}")
 
 
 def _heat(axes: Axes, pixels: NDArray[np.uint8], told: Mapping[str, Any], sample: Sample, scale: Normalize) -> None:
