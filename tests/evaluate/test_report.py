@@ -90,7 +90,18 @@ def test_an_id_that_is_no_text_is_written_all_the_same(tmp_path: Path) -> None:
 def test_the_table_holds_baselines_beside_every_figure(report: Report) -> None:
     lines = str(report).splitlines()
     header = next(line for line in lines if line.startswith("metric"))
-    assert header.split() == ["metric", "value", "95", "%", "interval", "n", "constant", "majority", "chance"]
+    assert header.split() == [
+        "metric",
+        "value",
+        "95",
+        "%",
+        "interval",
+        "n",
+        "constant",
+        "majority",
+        "chance",
+        "shuffled",
+    ]
     accuracy = next(line for line in lines if line.startswith("accuracy"))
     assert "0.950" in accuracy
     assert " 40 " in accuracy

@@ -114,7 +114,7 @@ def test_fewer_than_1000_resamples_are_refused() -> None:
 def test_baselines_go_through_the_same_rows() -> None:
     samples = make(40)
     report = score(samples, right(samples))
-    assert set(report.baselines) == {"constant", "majority", "chance"}
+    assert set(report.baselines) == {"constant", "majority", "chance", "shuffled"}
     assert report.baselines["majority"]["accuracy"] == pytest.approx(0.5)  # blue is every second one
     assert report.baselines["constant"]["accuracy"] == pytest.approx(0.25)
     majority = report.baselines["majority"]

@@ -12,7 +12,7 @@ from vlmkit.errors import DataError
 from vlmkit.evaluate import Report, evaluate
 from vlmkit.task import Task
 from vlmkit.types import Clip, Image, Media, Modality, Prediction, Problem, Sample, Sound
-from vlmkit_plugins.purrsight.envelope import to_json
+from vlmkit_plugins.purrsight.envelope import from_json, to_json
 from vlmkit_plugins.purrsight.metrics import SCORING, baselines, checks, combine, counts, forced, row
 from vlmkit_plugins.purrsight.schema import MARKERS, VOCABULARY, CatReport, masked
 from vlmkit_plugins.purrsight.synth import tell
@@ -43,7 +43,8 @@ def score(samples: list[Sample], answers: list[CatReport | None]) -> Report:
     predictions = [
         Prediction(sample.id, answer, () if answer else bad) for sample, answer in zip(samples, answers, strict=True)
     ]
-    task: Any = type("Named", (), {"name": "purrsight", "scoring": SCORING, "to_json": staticmethod(to_json)})
+    asked = {"to_json": staticmethod(to_json), "from_json": staticmethod(from_json)}
+    task: Any = type("Named", (), {"name": "purrsight", "scoring": SCORING, **asked})
     named: Task[CatReport] = task
     return evaluate(named, samples, predictions)
 

@@ -48,7 +48,7 @@ class Report:
         thresholds: by class, for heads that give probabilities. lower_is_better: metrics that are errors.
         slices: by table. rivals: the same metrics for answers that parts of the head gave, by part.
         comparisons: the head against its rivals or another's answers. cases: every scored sample, the worst first.
-        sanity, robustness: where they were asked for.
+        sanity, robustness: where they were asked for. columns: the room's own lines of `errors.csv`.
     """
 
     task: str
@@ -79,6 +79,7 @@ class Report:
     cases: tuple[Case, ...] = ()
     sanity: tuple[Check, ...] = ()
     robustness: tuple[RobustnessRow, ...] = ()
+    columns: tuple[Mapping[str, Any], ...] = ()
 
     def __repr__(self) -> str:
         return f"Report({self.task!r}, n={self.n}, model={self.model!r}, data={self.data!r})"

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
-from vlmkit.errors import DataError
-from vlmkit.evaluate.bootstrap import Rows, Table
-from vlmkit.evaluate.figures import Outcome
+import numpy as np
+
+from vlmkit.errors import MissingExtraError, VlmkitError
+from vlmkit.evaluate.answered import Answered
+from vlmkit.evaluate.bootstrap import Drawer, intervals
+from vlmkit.evaluate.cautions import cautions
+from vlmkit.evaluate.compare import RESAMPLES, refuse_few, rivals
+from vlmkit.evaluate.fields import field_answers
+from vlmkit.evaluate.figures import Case, Outcome, ThresholdCurve
+from vlmkit.evaluate.join import Joined, join, listed
 from vlmkit.evaluate.labels import entropy_bits, label_rows
+from vlmkit.evaluate.probabilities import sklearn_metrics, threshold_curves
+from vlmkit.evaluate.reliability import REPLY, broken, confidences
 from vlmkit.evaluate.report import Report
+from vlmkit.evaluate.slices import slices_of
 from vlmkit.task import Scoring, Task
 from vlmkit.types import Prediction, Sample
 
 T = TypeVar("T")
-V = TypeVar("V")
 
-FEW = 30  # below this a percentile interval is too narrow to be believed
-_NAMED = 5  # ids that a warning spells out
+SHUFFLED = "shuffled"
 
 
 def evaluate(
@@ -28,7 +37,7 @@ def evaluate(
     predictions: Iterable[Prediction[T]],
     *,
     seed: int = 0,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     model: str = "",
     data: str = "",
 ) -> Report:
@@ -36,132 +45,177 @@ def evaluate(
 
     A sample without a prediction, or with one that has no value, counts as wrong. Predictions of unknown ids and
     samples without truth are counted, listed and left out. Baselines learn from the evaluated truths themselves:
-    the strongest answer that never looks. Every metric is taken as better when higher.
+    the strongest answer that never looks; `shuffled` gives each sample the truth of another one. A task's own metrics
+    are taken as better when higher.
 
     Args:
-        seed: of the resampling and of the chance baseline.
+        seed: of the resampling and of the baselines that draw.
         resamples: bootstrap draws; 1000 or more.
         model, data: how the report names them.
 
     Raises:
-        DataError: an id that comes twice, no sample with truth, no prediction about any of them, or fewer than 1000
-            resamples.
+        DataError: an id that comes twice, no sample with truth, no prediction about any of them, fewer than 1000
+            resamples, or probabilities of classes that are none.
     """
-    if resamples < 1000:
-        raise DataError(f"resamples={resamples}: an interval from fewer than 1000 draws is noise; give 1000 or more")
-    by_id = _unique([(sample.id, sample) for sample in samples], "sample")
-    answers = _unique([(prediction.sample_id, prediction) for prediction in predictions], "prediction")
-    known: dict[str, T] = {key: sample.truth for key, sample in by_id.items() if sample.truth is not None}
-    if not known:
-        raise DataError(f"{data or task.name}: {len(by_id)} samples and no truth to compare with")
-    _refuse_strangers(list(answers), list(by_id))
-    scored = [by_id[key] for key in known]
-    values = [answers[key].value if key in answers else None for key in known]
-    outcomes, wrong = _outcomes(task.scoring, scored, answers)
-    table = _table(task.scoring, [outcome.metrics for outcome in outcomes], list(known.values()), values)
+    refuse_few(resamples)
+    joined = join(samples, predictions, data or task.name)
+    probable, warnings = _probable(task.scoring)
+    outcomes, best = _outcomes(task.scoring, joined)
+    rows = [outcome.metrics for outcome in outcomes]
+    head = Answered.of(task.scoring, joined.samples, joined.truths, joined.values, rows=rows, probable=probable)
+    report = _headline(task, joined, outcomes, best, head, seed)
+    report = replace(report, model=model, data=data, baselines=_baselines(task.scoring, joined, seed, probable))
+    report, more = _detailed(report, task.scoring, joined, head, seed=seed, resamples=resamples)
+    return replace(report, warnings=(*warnings, *more, *cautions(report)))
+
+
+def _headline(
+    task: Task[T],
+    joined: Joined[T],
+    outcomes: Sequence[Outcome],
+    best: Sequence[Mapping[str, float | None]],
+    head: Answered,
+    seed: int,
+) -> Report:
     labels = [outcome.truth for outcome in outcomes]
-    missing = tuple(key for key in known if key not in answers)
-    failures = Counter(code for outcome in outcomes for code in outcome.problems)
-    report = Report(
+    pairs = list(zip(outcomes, best, strict=True))
+    metrics = head.means()
+    return Report(
         task=task.name,
-        n=len(known),
-        metrics=table.means(),
-        intervals=table.intervals(seed=seed, resamples=resamples),
-        baselines=_baselines(task.scoring, scored, seed),
-        model=model,
-        data=data,
-        denominators=table.denominators,
+        n=head.n,
+        metrics=metrics,
+        intervals={},
+        baselines={},
+        denominators=head.table.denominators,
         labels=label_rows(labels, [outcome.answer for outcome in outcomes]),
         entropy_bits=entropy_bits(labels),
-        failures=dict(failures.most_common()),
-        missing=missing,
-        unknown=tuple(key for key in answers if key not in by_id),
-        unlabelled=tuple(key for key in by_id if key not in known),
-        wrong=tuple(wrong),
-        records=tuple(task.to_json(answer) for answer in answers.values() if answer.value is not None),
+        failures=dict(Counter(code for outcome in outcomes for code in outcome.problems).most_common()),
+        missing=joined.missing,
+        unknown=joined.unknown,
+        unlabelled=joined.unlabelled,
+        wrong=tuple(outcome for outcome, top in pairs if outcome.answer is None or _far(outcome.metrics, top)),
+        records=tuple(_record(task, one) for one in joined.predictions if one.value is not None),
+        lower_is_better=head.lower(metrics),
+        cases=_cases(joined, pairs),
+        columns=_columns(task.scoring, joined),
     )
-    return replace(report, warnings=tuple(_warnings(report)))
 
 
-def _unique(pairs: Sequence[tuple[str, V]], what: str) -> dict[str, V]:
-    joined = dict(pairs)
-    if len(joined) < len(pairs):
-        twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
-        raise DataError(f"{len(twice)} {what} ids come more than once: {_list(twice)}; ids join answers to truth")
-    return joined
+def _detailed(
+    report: Report, scoring: Scoring[T], joined: Joined[T], head: Answered, *, seed: int, resamples: int
+) -> tuple[Report, list[str]]:
+    """Everything that has an interval, from the same draws; and what has to be said about it."""
+    fields = field_answers(scoring, joined.truths, joined.values)
+    sure = list(confidences(scoring, joined.truths, joined.answers, fields, head.probabilities))
+    cut, warnings = slices_of(scoring, joined.samples, head)
+    drawers: dict[tuple[str, ...], Drawer] = {("metrics",): head.drawn}
+    drawers |= {("field", one.name): one.drawn for one in fields}
+    drawers |= {("reliability", one.name): one.drawn for one in sure}
+    drawers |= {("slice", one.table, one.name): one.drawn for one in cut}
+    ends = intervals(drawers, head.n, seed=seed, resamples=resamples)
+    tables = [one.table(ends["field", one.name]) for one in fields]
+    found, comparisons = rivals(scoring, joined, head, name=report.model or "the head", seed=seed, resamples=resamples)
+    rows = {
+        table: tuple(one.row(ends["slice", table, one.name]) for one in cut if one.table == table)
+        for table in dict.fromkeys(one.table for one in cut)
+    }
+    report = replace(
+        report,
+        intervals={name: ends["metrics",][name] for name in report.metrics},
+        labels=tables[0].rows,
+        fields=tuple(tables),
+        reliability=tuple(one.row(ends["reliability", one.name]) for one in sure),
+        risk=tuple(one.risk() for one in sure),
+        thresholds=_curves(scoring, joined, head),
+        slices=rows,
+        rivals=found,
+        comparisons=tuple(comparisons),
+    )
+    if head.probabilities is not None:
+        warnings += head.probabilities.notes()
+    if odd := broken(joined.answers):
+        warnings.append(f"{len(odd)} predictions have a confidence outside 0..1, which was left out: {listed(odd)}")
+    return report, warnings
 
 
-def _refuse_strangers(answers: Sequence[str], samples: Sequence[str]) -> None:
-    """Predictions of which none is about these samples: a mix-up, and no model that is always wrong."""
-    if answers and not set(answers) & set(samples):
-        raise DataError(
-            f"none of {len(answers)} predictions is about these samples: ids are like {_list(answers[:2])} there "
-            f"and like {_list(samples[:2])} here"
-        )
+def _probable(scoring: Scoring[T]) -> tuple[bool, list[str]]:
+    """Whether probabilities can be scored, and what to say where they cannot."""
+    if scoring.probabilities is None:
+        return False, []
+    try:
+        sklearn_metrics()
+    except MissingExtraError as error:
+        return False, [f"AUROC, PR-AUC, Brier score, log loss, ECE and threshold curves are left out: {error}"]
+    return True, []
 
 
-def _outcomes(
-    scoring: Scoring[T], samples: Sequence[Sample], answers: Mapping[str, Prediction[T]]
-) -> tuple[list[Outcome], list[Outcome]]:
-    """All outcomes, and those without an answer or with a figure below half of a perfect answer's."""
-    outcomes, wrong = [], []
-    for sample in samples:
-        answer, truth = answers.get(sample.id), cast(T, sample.truth)
+def _outcomes(scoring: Scoring[T], joined: Joined[T]) -> tuple[list[Outcome], list[Mapping[str, float | None]]]:
+    """What became of each sample, and the figures of a perfect answer to it."""
+    outcomes, best = [], []
+    for sample, truth, answer in zip(joined.samples, joined.truths, joined.answers, strict=True):
         value = answer.value if answer else None
         label = None if value is None else scoring.label(value)
         problems = tuple(problem.code for problem in answer.problems) if answer else ("missing",)
         metrics = {**scoring.row(truth, value), **(scoring.checks(sample, value) if scoring.checks else {})}
-        outcome = Outcome(sample.id, scoring.label(truth), label, problems, metrics)
-        outcomes.append(outcome)
-        if value is None or _far(metrics, scoring.row(truth, truth)):
-            wrong.append(outcome)
-    return outcomes, wrong
-
-
-def _table(scoring: Scoring[T], rows: Rows, truths: Sequence[T], values: Sequence[T | None]) -> Table:
-    pairs = zip(truths, values, strict=True)
-    return Table(rows, scoring.combine, [scoring.counts(*pair) for pair in pairs] if scoring.counts else ())
+        outcomes.append(Outcome(sample.id, scoring.label(truth), label, problems, metrics))
+        best.append(scoring.row(truth, truth))
+    return outcomes, best
 
 
 def _far(found: Mapping[str, float | None], best: Mapping[str, float | None]) -> bool:
     return any((found.get(name) or 0.0) < value / 2 for name, value in best.items() if value is not None)
 
 
-def _baselines(scoring: Scoring[T], samples: Sequence[Sample], seed: int) -> dict[str, dict[str, float]]:
-    truths, found = [cast(T, sample.truth) for sample in samples], {}
-    for name, drawn in scoring.baselines(truths, [sample.id for sample in samples], seed).items():
-        pairs = zip(samples, drawn, strict=True)
-        answers = [scoring.forced(*pair) if scoring.forced else pair[1] for pair in pairs]
-        rows = [scoring.row(truth, answer) for truth, answer in zip(truths, answers, strict=True)]
-        found[name] = _table(scoring, rows, truths, answers).means()
+def _cases(joined: Joined[T], pairs: Sequence[tuple[Outcome, Mapping[str, float | None]]]) -> tuple[Case, ...]:
+    """Worst first: no answer, then by the share of a perfect answer's figures; of equals the surest where they fail."""
+    graded = []
+    for place, (outcome, best) in enumerate(pairs):
+        shares = [(outcome.metrics.get(name) or 0.0) / value for name, value in best.items() if value]
+        share = sum(shares) / len(shares) if shares else 1.0
+        answer = joined.answers[place]
+        sure = answer.confidence.get(REPLY, 0.0) if answer else 0.0
+        sure = sure if math.isfinite(sure) else 0.0
+        graded.append((outcome.answer is not None, share, sure if share >= 1 else -sure, place))
+    return tuple(Case(joined.samples[i], joined.answers[i], pairs[i][0]) for *_, i in sorted(graded))
+
+
+def _record(task: Task[T], answer: Prediction[T]) -> Any:
+    """The task's own JSON; with the sample's id beside it where the task cannot read it back without."""
+    record = task.to_json(answer)
+    if not isinstance(record, Mapping) or "id" in record:
+        return record
+    try:
+        if task.from_json(record)[0] == answer.sample_id:
+            return record
+    except (VlmkitError, ValueError, KeyError, TypeError):
+        pass
+    return {"id": answer.sample_id, **record}
+
+
+def _columns(scoring: Scoring[T], joined: Joined[T]) -> tuple[Mapping[str, Any], ...]:
+    return tuple(dict(scoring.columns(*pair)) for pair in joined.every) if scoring.columns else ()
+
+
+def _curves(scoring: Scoring[T], joined: Joined[T], head: Answered) -> tuple[ThresholdCurve, ...]:
+    if head.probabilities is None:
+        return ()
+    given = [scoring.thresholds(value) for value in joined.values if value is not None and scoring.thresholds]
+    chosen = {}
+    for name in dict.fromkeys(name for row in given for name in row):
+        values = {row[name] for row in given if name in row}
+        if len(values) == 1:  # answers by several thresholds have no one place on the curve
+            chosen[name] = values.pop()
+    return threshold_curves(head.probabilities, chosen)
+
+
+def _baselines(scoring: Scoring[T], joined: Joined[T], seed: int, probable: bool) -> dict[str, dict[str, float]]:
+    ids = [sample.id for sample in joined.samples]
+    order = np.random.default_rng(seed).permutation(len(ids))
+    drawn = dict(scoring.baselines(joined.truths, ids, seed))
+    drawn.setdefault(SHUFFLED, [joined.truths[i] for i in order])
+    found = {}
+    for name, answers in drawn.items():
+        pairs = zip(joined.samples, answers, strict=True)
+        forced = [scoring.forced(*pair) if scoring.forced else pair[1] for pair in pairs]
+        found[name] = Answered.of(scoring, joined.samples, joined.truths, forced, probable=probable).means()
     return found
-
-
-def _warnings(report: Report) -> Iterable[str]:
-    if report.n < FEW:
-        yield f"only {report.n} samples (fewer than {FEW}): the intervals are too narrow to be believed"
-    if sum(row.n > 0 for row in report.labels) == 1:
-        yield f"every sample has the label {report.labels[0].label!r}: this data cannot tell a model from a constant"
-    for name, baseline in report.baselines.items():
-        full = [metric for metric, value in baseline.items() if value >= 1.0]
-        if full:
-            yield f"baseline {name!r} reaches 1.0 in {', '.join(full)}: this data cannot tell a model from a constant"
-    for metric, (low, _) in report.intervals.items():
-        rivals = {name: figures.get(metric, low - 1) for name, figures in report.baselines.items()}
-        beaten = {name: value for name, value in rivals.items() if value >= low}
-        if beaten:
-            name = max(beaten, key=lambda key: beaten[key])
-            reached = f"which gets {beaten[name]:.3f}: the interval begins at {low:.3f}"
-            yield f"{metric} is not clearly above baseline {name!r}, {reached}"
-    for what, ids in (
-        ("samples have no prediction and count as wrong", report.missing),
-        ("predictions belong to no sample and were left out", report.unknown),
-        ("samples have no truth and were left out", report.unlabelled),
-    ):
-        if ids:
-            yield f"{len(ids)} {what}: {_list(ids)}"
-
-
-def _list(ids: Sequence[str]) -> str:
-    rest = len(ids) - _NAMED
-    return ", ".join(ids[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,74 @@
+"""What a reader of figures has to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from vlmkit.evaluate.figures import Comparison
+from vlmkit.evaluate.join import listed
+from vlmkit.evaluate.probabilities import CALIBRATION
+from vlmkit.evaluate.report import Report
+from vlmkit.evaluate.slices import FEW, FEW_OF_A_CLASS
+
+
+def cautions(report: Report) -> Iterator[str]:
+    """Little data, baselines that do as well, rivals that do as well, ids that do not join."""
+    yield from _few(report)
+    yield from _solved(report)
+    yield from _beaten(report)
+    yield from _rivalled(report.comparisons)
+    for table, rows in report.slices.items():
+        if few := [row.slice for row in rows if row.warning]:
+            yield f"slices {table!r}: {len(few)} of {len(rows)} rest on too little: {listed(few)}"
+    for what, ids in (
+        ("samples have no prediction and count as wrong", report.missing),
+        ("predictions belong to no sample and were left out", report.unknown),
+        ("samples have no truth and were left out", report.unlabelled),
+    ):
+        if ids:
+            yield f"{len(ids)} {what}: {listed(ids)}"
+
+
+def _few(report: Report) -> Iterator[str]:
+    if report.n < FEW:
+        yield f"only {report.n} samples (fewer than {FEW}): the intervals are too narrow to be believed"
+    rare = [f"{row.label} ({row.n})" for row in report.labels if 0 < row.n < FEW_OF_A_CLASS]
+    if rare:
+        yield f"classes of fewer than {FEW_OF_A_CLASS} samples: {listed(rare)}; their figures rest on chance"
+
+
+def _solved(report: Report) -> Iterator[str]:
+    if sum(row.n > 0 for row in report.labels) == 1:
+        yield f"every sample has the label {report.labels[0].label!r}: this data cannot tell a model from a constant"
+    for name, baseline in report.baselines.items():
+        skill = {metric: value for metric, value in baseline.items() if metric not in CALIBRATION}
+        errors = report.lower_is_better
+        if full := [metric for metric, value in skill.items() if value >= 1.0 and metric not in errors]:
+            yield f"baseline {name!r} reaches 1.0 in {', '.join(full)}: this data cannot tell a model from a constant"
+        if full := [metric for metric, value in skill.items() if value <= 0.0 and metric in errors]:
+            yield f"baseline {name!r} reaches 0 in {', '.join(full)}: this data cannot tell a model from a constant"
+
+
+def _beaten(report: Report) -> Iterable[str]:
+    for metric, (low, high) in report.intervals.items():
+        if metric in CALIBRATION:
+            continue
+        sign, end, word = (-1, high, "below") if metric in report.lower_is_better else (1, low, "above")
+        rivals = {name: figures[metric] for name, figures in report.baselines.items() if metric in figures}
+        beaten = {name: value for name, value in rivals.items() if sign * value >= sign * end}
+        if beaten:
+            name = max(beaten, key=lambda key: sign * beaten[key])
+            side = "ends" if sign < 0 else "begins"
+            reached = f"which gets {beaten[name]:.3f}: the interval {side} at {end:.3f}"
+            yield f"{metric} is not clearly {word} baseline {name!r}, {reached}"
+
+
+def _rivalled(comparisons: Iterable[Comparison]) -> Iterator[str]:
+    for one in comparisons:
+        even = [
+            metric
+            for metric, found in one.differences.items()
+            if metric not in CALIBRATION and found.interval[0] <= 0 <= found.interval[1]
+        ]
+        if even:
+            yield f"{one.first} is not clearly different from {one.second} in {', '.join(even)}"
