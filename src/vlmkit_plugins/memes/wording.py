@@ -28,6 +28,10 @@ _MARKER = re.compile(
     r"|<\s*(/?\s*(?:s|pad|unk|mask|cls|sep|bos|eos|lang\s*=[^<>]{0,32}|\|[^<>|]{0,32}\|))\s*>",
     re.IGNORECASE,
 )
+_COMBINED = re.compile(
+    r"(?:\[OCR\] (?P<ocr>.*?) \[/OCR\] ?)?(?:\[CAP\] (?P<cap>.*?) \[/CAP\] ?)?(?:<lang=(?P<lang>[^<>]{1,32})>)?",
+    re.DOTALL,
+)
 _LANG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
@@ -50,34 +54,51 @@ def read(sample: Sample) -> Reading:
     Problems: `invisible`, `homoglyphs`, `markers`, `text_cut`; all are about `text`. Raises `DataError` for a caption
     that is no text, or a language that is no code.
     """
-    caption, lang = sample.meta.get("caption"), sample.meta.get("lang")
+    try:
+        caption, lang = told(sample.meta)
+    except DataError as error:
+        raise DataError(f"{sample.id}: {error}") from None
+    return _read(sample.text, caption, lang)
+
+
+def told(meta: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The caption and the language that a sample's meta tells. Raises `DataError` for what is neither."""
+    caption, lang = meta.get("caption"), meta.get("lang")
     for name, given in (("caption", caption), ("lang", lang)):
         if not isinstance(given, str | None):
-            raise DataError(f"{sample.id}: meta.{name}: wanted a string; given {type(given).__name__}")
-    try:
-        return _read(sample.text, caption, lang)
-    except DataError as error:
-        raise DataError(f"{sample.id}: meta.{error}") from None
+            raise DataError(f"meta.{name}: wanted a string; given {type(given).__name__}")
+    if lang and not _LANG.fullmatch(lang):
+        raise DataError(f"meta.lang: wanted a code such as 'en' or 'pt-BR'; given {lang[:80]!r}")
+    return caption, lang
 
 
 def combined(ocr: str | None, caption: str | None = None, lang: str | None = None) -> str:
     """`[OCR] ocr [/OCR] [CAP] caption [/CAP] <lang=lang>`, without the parts that are empty; all blank gives nothing.
 
+    A caption that says what the words say, but for case, blanks and punctuation, is left out.
     Letters are read as `letters.visible` says. What looks like a marker in the words themselves gets round brackets:
     `[/OCR]` becomes `(/OCR)`. Raises `DataError` for a language that is no code such as `en` or `pt-BR`.
     """
+    if lang and not _LANG.fullmatch(lang):
+        raise DataError(f"lang: wanted a code such as 'en' or 'pt-BR'; given {lang[:80]!r}")
     return _read(ocr, caption, lang).text
 
 
+def parts(text: str) -> tuple[str, str | None, str | None] | None:
+    """The words, caption and language of a text that was combined before; None for any other text."""
+    match = _COMBINED.fullmatch(text.strip())
+    return (match["ocr"] or "", match["cap"], match["lang"]) if match and (match["ocr"] or match["cap"]) else None
+
+
 def _read(ocr: str | None, caption: str | None, lang: str | None) -> Reading:
-    if lang and not _LANG.fullmatch(lang):
-        raise DataError(f"lang: wanted a code such as 'en' or 'pt-BR'; given {lang[:80]!r}")
     words, problems = _part(ocr or "", "text")
-    told, more = _part(caption or "", "caption")
-    parts = [f"[OCR] {words} [/OCR]"] * bool(words) + [f"[CAP] {told} [/CAP]"] * bool(told)
-    if not parts:
-        return Reading("", (*problems, *more))  # a language alone says nothing about a meme
-    return Reading(" ".join(parts + [f"<lang={lang}>"] * bool(lang)), (*problems, *more))
+    beside, more = _part(caption or "", "caption")
+    if _bare(beside) == _bare(words):
+        beside, more = "", []  # said once is enough
+    found = [f"[OCR] {words} [/OCR]"] * bool(words) + [f"[CAP] {beside} [/CAP]"] * bool(beside)
+    if found and lang:  # a language alone says nothing about a meme
+        found.append(f"<lang={lang}>")
+    return Reading(" ".join(found), (*problems, *more))
 
 
 def _part(text: str, what: str) -> tuple[str, list[Problem]]:
@@ -102,3 +123,7 @@ def _unmarked(text: str) -> str:
     while (plain := _MARKER.sub(lambda match: f"({match.group(1) or match.group(2)})", text)) != text:
         text = plain  # again: one may stand inside another
     return text
+
+
+def _bare(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum()) or text
