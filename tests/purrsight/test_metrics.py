@@ -11,8 +11,9 @@ from tests.purrsight.reports import ALARMED, BLANK, CALM, report
 from vlmkit.errors import DataError
 from vlmkit.evaluate import Report, evaluate
 from vlmkit.task import Task
-from vlmkit.types import Clip, Image, Media, Modality, Prediction, Problem, Sample, Sound
+from vlmkit.types import Clip, Generation, Image, Media, Modality, Prediction, Problem, Sample, Sound
 from vlmkit_plugins.purrsight.envelope import from_json, to_json
+from vlmkit_plugins.purrsight.head import decoder
 from vlmkit_plugins.purrsight.metrics import SCORING, baselines, checks, combine, counts, forced, row
 from vlmkit_plugins.purrsight.schema import MARKERS, VOCABULARY, CatReport, masked
 from vlmkit_plugins.purrsight.synth import tell
@@ -155,3 +156,23 @@ def test_nothing_observable_is_undefined_and_not_zero() -> None:
 
 def test_an_answer_is_of_the_class_of_its_state() -> None:
     assert SCORING.label(report(ALARMED)) == "distressed"
+
+
+def test_closed_fields_are_named_as_confidences_are() -> None:
+    text = decoder().encode(report())
+    size = len(text.encode())
+    said = decoder().decode(Generation(text, "end", 1, 1, (-0.1,), ((0, size),)), Sample("x", FILES, "words"))
+    assert said.value == report()
+    assert SCORING.fields is not None
+    named = SCORING.fields(report())
+    assert set(named) <= set(said.confidence)
+    assert len(named) == 8
+    assert named["diagnostic.classification.risk_rating"] == "1"
+
+
+def test_an_answer_is_right_when_all_eight_fields_are() -> None:
+    assert SCORING.right is not None
+    other = report().model_copy(update={"behavioral_summary": "In other words."})
+    assert SCORING.right(report(), other)
+    assert not SCORING.right(report(), report(ALARMED))
+    assert not SCORING.right(report(), report(CALM, ears="flattened"))

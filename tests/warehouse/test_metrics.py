@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlmkit.errors import DataError
+from vlmkit.types import Generation, Sample
+from vlmkit_plugins.warehouse.head import decoder
 from vlmkit_plugins.warehouse.metrics import SCORING, Weights, baselines, best_segment, row, scoring, tiou
 from vlmkit_plugins.warehouse.schema import OPERATIONS, Operation, OperationSpan, TemporalSegment
 from vlmkit_plugins.warehouse.synth import tell
@@ -95,3 +97,21 @@ def test_baselines_on_synthetic_truths_stay_far_below_the_targets() -> None:
 
 def test_an_answer_is_of_the_class_of_its_dominant_operation() -> None:
     assert [SCORING.label(span(0, 9, name)) for name in OPERATIONS] == list(OPERATIONS)
+
+
+def test_closed_fields_are_named_as_confidences_are() -> None:
+    text = decoder().encode(span(0, 50))
+    spoken = Generation(text, "end", 1, 1, (-0.1,), ((0, len(text)),))
+    said = decoder().decode(spoken, Sample("x", meta={"used": ("video",)}))
+    assert said.value == span(0, 50)
+    assert SCORING.fields is not None
+    assert set(SCORING.fields(said.value)) <= set(said.confidence)
+    assert SCORING.fields(said.value) == {"dominant_operation": "Tape", "anticipated_next_operation": "Label"}
+
+
+def test_an_answer_is_right_when_all_of_it_is() -> None:
+    assert SCORING.right is not None
+    assert SCORING.right(span(0, 50), span(0, 100))
+    assert not SCORING.right(span(0, 50), span(0, 101))
+    assert not SCORING.right(span(0, 50), span(0, 50, "Pack"))
+    assert not SCORING.right(span(0, 50), span(0, 50, "Tape", "Idle"))

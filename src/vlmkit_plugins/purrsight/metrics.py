@@ -68,6 +68,17 @@ def counts(truth: CatReport, answer: CatReport | None) -> dict[str, float]:
     return found
 
 
+def fields(report: CatReport) -> dict[str, str]:
+    """The eight closed fields by their paths in a reply."""
+    parts = {"physical_markers": report.diagnostic.physical_markers, "classification": report.diagnostic.classification}
+    return {f"diagnostic.{part}.{name}": str(value) for part, found in parts.items() for name, value in found}
+
+
+def right(truth: CatReport, answer: CatReport) -> bool:
+    """All eight closed fields are the true ones; what is said in words is not judged."""
+    return answer.fields == truth.fields
+
+
 def combine(means: Mapping[str, float]) -> dict[str, float]:
     """Macro-F1 by marker, the recall of `not_observed`, the precision of alarms."""
     return {
@@ -153,4 +164,6 @@ SCORING = Scoring(
     counts=counts,
     checks=checks,
     forced=forced,
+    fields=fields,
+    right=right,
 )

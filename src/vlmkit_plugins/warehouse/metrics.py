@@ -61,6 +61,16 @@ def row(truth: OperationSpan, answer: OperationSpan | None) -> dict[str, float |
     }
 
 
+def fields(answer: OperationSpan) -> dict[str, str]:
+    """The two closed fields."""
+    return {name: getattr(answer, name) for name in ("dominant_operation", "anticipated_next_operation")}
+
+
+def right(truth: OperationSpan, answer: OperationSpan) -> bool:
+    """Both operations are the true ones, and the segment is a hit."""
+    return all(row(truth, answer)[name] == 1.0 for name in ("OCA", "tIoU@0.5", "AA@1"))
+
+
 def baselines(truths: Sequence[OperationSpan], ids: Sequence[str], seed: int) -> dict[str, list[OperationSpan]]:
     """What can be answered without looking: one answer an id, for each of three ways.
 
@@ -108,7 +118,14 @@ def scoring(weights: Weights | None = None) -> Scoring[OperationSpan]:
     def combine(means: Mapping[str, float]) -> dict[str, float]:
         return {"score": shares.oca * means["OCA"] + shares.tiou * means["tIoU@0.5"] + shares.aa * means["AA@1"]}
 
-    return Scoring(row=row, combine=combine, baselines=baselines, label=lambda span: span.dominant_operation)
+    return Scoring(
+        row=row,
+        combine=combine,
+        baselines=baselines,
+        label=lambda span: span.dominant_operation,
+        fields=fields,
+        right=right,
+    )
 
 
 SCORING = scoring()
