@@ -224,7 +224,9 @@ class Model(Generic[T]):
         encoded = time.perf_counter()
         samples = [self._seen(one, tokens, index) for index, one in enumerate(batch)]
         evidence = self._generate(samples, tokens, limits) if self.decoder.reads == "generation" else _rows(tokens)
-        seconds = {"encode": (encoded - start) / len(batch), "generate": (time.perf_counter() - encoded) / len(batch)}
+        seconds = {"encode": (encoded - start) / len(batch)}
+        if self.llm is not None:
+            seconds["generate"] = (time.perf_counter() - encoded) / len(batch)
         answers = []
         for one, sample, seen in zip(batch, samples, evidence, strict=True):
             found = self.decoder.decode(seen, sample)

@@ -16,6 +16,17 @@ TURNS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 """Special tokens of Qwen's chat format; the last ends an answer, the first pads."""
 
 
+# Outputs into the residual stream, as Qwen2, Qwen2-VL's and SigLIP's towers, and DeBERTa call theirs.
+_INTO_STREAM = (
+    "o_proj.weight",
+    "down_proj.weight",
+    "attn.proj.weight",
+    "out_proj.weight",
+    "fc2.weight",
+    "output.dense.weight",
+)
+
+
 def small_tokenizer(
     corpus: Sequence[str], chat_template: str = "", special: Sequence[str] = TURNS, size: int = 1024
 ) -> PreTrainedTokenizerFast:
@@ -68,8 +79,8 @@ def scaled_start(hf: nn.Module) -> None:
         if parameter.ndim < 2:
             continue
         fan_in = parameter[0].numel()
-        embedding = "embed_tokens" in name
-        into_stream = name.endswith(("o_proj.weight", "down_proj.weight", "attn.proj.weight"))
+        embedding = "embed_tokens" in name or name.endswith(("word_embeddings.weight", "position_embedding.weight"))
+        into_stream = name.endswith(_INTO_STREAM)
         std = 0.05 if embedding else fan_in**-0.5 * (0.5 if into_stream else 1.0)
         nn.init.normal_(parameter, std=std)
     torch.nn.Module.eval(hf)

@@ -7,11 +7,12 @@ The tones `warm` and `mocking` share most frames, so that the words decide and n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 Tone = Literal["warm", "mocking", "slur", "plain", "neutral"]
+TONES: tuple[Tone, ...] = get_args(Tone)
 
 PEOPLES = ("tambler", "zibbit", "moffian", "brundle", "oonling", "pellick", "dorvan", "wuffin", "quillet", "hobnar")
 """Invented."""
