@@ -44,9 +44,14 @@ def embedding(preset: str = _PRESET) -> int:
 
 
 def answering_bytes(precision: str = "fp32", batch: int = 1) -> int:
-    """Weights, and the widest moment of either expert; libraries take about 1 GB more, before any model."""
-    each = PRECISIONS[precision]
-    return each * (sum(parameters().values()) + batch * max(_text_moment(), _image_moment()))
+    """Weights, and the widest moment of either expert; libraries take about 1 GB more, before any model.
+
+    The precision is that of the experts; fusion and classifiers stay in fp32.
+    """
+    found = parameters()
+    small = found["fusion"] + found["classifiers"]
+    moment = batch * max(_text_moment(), _image_moment())
+    return PRECISIONS[precision] * (found["text expert"] + found["image expert"] + moment) + 4 * small
 
 
 def fusion_bytes(batch: int = FUSION_BATCH) -> int:
