@@ -1,0 +1,54 @@
+"""What the figures of a page mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vlmkit.evaluate.report import Report
+
+
+def definitions(report: Report) -> list[tuple[str, str]]:
+    """Names and one sentence each, of what this report holds."""
+    return list(_definitions(report))
+
+
+def _definitions(report: Report) -> Iterator[tuple[str, str]]:
+    yield (
+        "n",
+        "Samples with truth. A sample without an answer counts as wrong; it is never left out in silence.",
+    )
+    yield (
+        "95 % interval",
+        "The 2.5th and 97.5th percentile of the figure over resamples of these samples, drawn with replacement "
+        "(percentile bootstrap). It tells how far the figure would move on more samples of the same kind.",
+    )
+    if report.baselines:
+        yield (
+            "baselines",
+            "Answers that never look at a sample, scored in the same way: " + ", ".join(report.baselines) + ". Those "
+            "that learn, learn from the truths of these very samples, which favours them.",
+        )
+    if report.labels or report.fields:
+        yield "precision", "Of the answers with this class, the share that is right."
+        yield "recall", "Of the samples of this class, the share that was answered so; no answer is a miss."
+        yield "F1", "The harmonic mean of precision and recall. Macro-F1 is its mean over the classes that occur."
+    if report.reliability:
+        yield (
+            "ECE",
+            "Expected calibration error: the mean distance between confidence and the share that is right, over 15 "
+            "bins of equal width, weighted by their answers (the reliability-diagram definition). Adaptive: over bins "
+            "of equally many answers.",
+        )
+        yield "Brier", "The mean squared distance between a confidence and what happened, 0 or 1."
+    if report.risk:
+        yield (
+            "AURC",
+            "Area under the risk–coverage curve: the share of wrong answers, averaged over how much is answered when "
+            "the surest come first.",
+        )
+    if report.thresholds:
+        yield "threshold", "A class is answered where its probability is at least this."
+    if report.comparisons or report.robustness:
+        yield "paired", "Differences are drawn over the same resampled samples on both sides, so that luck cancels."

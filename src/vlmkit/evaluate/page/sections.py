@@ -1,0 +1,279 @@
+"""What a report says, in the order in which it is read: each section with its plots and tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from vlmkit.evaluate.figures import FieldTable
+from vlmkit.evaluate.labels import LabelRow
+from vlmkit.evaluate.page.curves import reliability_plot, risk_plot, threshold_plot
+from vlmkit.evaluate.page.matrix import MOST, matrix_plot
+from vlmkit.evaluate.page.rows import Row, rows_plot
+from vlmkit.evaluate.page.tables import (
+    Table,
+    abstain_table,
+    between,
+    calibration_table,
+    class_table,
+    comparison_table,
+    confusion_table,
+    figures_table,
+    robustness_table,
+    slice_table,
+    threshold_table,
+)
+from vlmkit.evaluate.table import figure
+
+if TYPE_CHECKING:
+    from vlmkit.evaluate.report import Report
+
+R = TypeVar("R")
+
+_ROWS = 8  # of one drawing; more go into the next one beside it
+_OPEN = 6  # drawings of a kind that are seen at once; the rest is folded
+_STEPS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawing as SVG, with what stands above and below it."""
+
+    svg: str
+    title: str = ""
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        key: its anchor. lead: how to read it, in a sentence or two.
+        plots: seen at once; `more` on a click, and so are `tables`; `shown` are tables seen at once.
+        pairs: two plots stand beside each other, never three.
+    """
+
+    key: str
+    title: str
+    lead: str
+    plots: tuple[Plot, ...] = ()
+    more: tuple[Plot, ...] = ()
+    shown: tuple[Table, ...] = ()
+    tables: tuple[Table, ...] = ()
+    pairs: bool = False
+
+
+def sections(report: Report) -> list[Section]:
+    """Every section that the report has something for."""
+    makers = (headline, classes, confusions, reliability, thresholds, risk, slices, comparisons, robustness)
+    return [section for maker in makers if (section := maker(report)) is not None]
+
+
+def headline(report: Report) -> Section:
+    """Every metric with its interval beside every baseline, on one axis."""
+    return Section(
+        "figures",
+        "Figures",
+        "Dots are this head, with 95 % intervals; the other signs are answers that never looked at the samples"
+        + (", and parts of the head that answered alone." if report.rivals else ".")
+        + _apart(report),
+        tuple(Plot(svg) for svg in headline_plots(report)),
+        shown=(figures_table(report),),
+    )
+
+
+def headline_plots(report: Report) -> Iterator[str]:
+    """The metrics between 0 and 1, some to a drawing."""
+    rows = [_metric(report, name) for name in report.metrics if _on_axis(report, name)]
+    for _, chunk in _chunks(rows):
+        yield rows_plot(chunk, f"{report.task}, {report.n} samples")
+
+
+def classes(report: Report) -> Section | None:
+    """F1 as bars with intervals, precision and recall on them, for the label and each closed field."""
+    fields = [(table.name, table.rows) for table in report.fields] or [("label", report.labels)]
+    drawn = [
+        Plot(rows_plot([_class(row) for row in chunk], f"{name} by class", subject="F1", bars=True), name + place)
+        for name, rows in fields
+        for place, chunk in _chunks(rows)
+    ]
+    lead = "F1 of each class with its 95 % interval; n is how often it is true. The most frequent stand first."
+    tables = (class_table(name, rows) for name, rows in fields)
+    return _section("classes", "By class", lead, drawn, tables)
+
+
+def confusions(report: Report) -> Section | None:
+    """One matrix a field."""
+    drawn = [Plot(matrix_plot(table), table.name, _field(table)) for table in report.fields]
+    lead = "A row is a true class, a column what was answered. Blue is right, orange is wrong, grey had no answer; the "
+    lead += "shade is the share of the row."
+    if any(len(table.classes) > MOST for table in report.fields):
+        lead += f" Beyond {MOST} classes the rarest are put together; the tables below have them all."
+    tables = map(confusion_table, report.fields)
+    return _section("confusions", "Confusions", lead, drawn, tables)
+
+
+def reliability(report: Report) -> Section | None:
+    """Bars of accuracy by confidence, before and after calibration where there was one."""
+    drawn = []
+    for one in report.reliability:
+        if one.before is not None and one.ece_before is not None:
+            svg = reliability_plot(one.before, one.name, one.ece_before, before=True)
+            drawn.append(Plot(svg, f"{one.name}, before calibration: ECE {one.ece_before:.3f}"))
+        when = "" if one.before is None else ", after calibration"
+        svg = reliability_plot(one.after, one.name, one.ece_after)
+        drawn.append(Plot(svg, f"{one.name}{when}: ECE {one.ece_after:.3f}", f"{one.n} answers"))
+    lead = "How often answers are right where the head was so and so sure. Bars on the dashed line: it knows how sure "
+    lead += "to be; below it: too sure. Few answers in a bar (n) make it jump."
+    tables = (calibration_table(one) for one in report.reliability if one.metrics)
+    section = _section("reliability", "Reliability", lead, drawn, tables)
+    paired = any(one.before is not None for one in report.reliability)
+    return replace(section, pairs=True) if section and paired else section
+
+
+def thresholds(report: Report) -> Section | None:
+    """Precision, recall and F1 of each class by threshold."""
+    drawn = [Plot(threshold_plot(curve), curve.name) for curve in report.thresholds]
+    lead = (
+        "What answering a class from this probability on would give on these samples; the line is the threshold that "
+    )
+    lead += "the head has. Choosing one here would tune it on the test."
+    tables = tuple(map(threshold_table, report.thresholds))
+    return _section("thresholds", "Thresholds", lead, drawn, tables)
+
+
+def risk(report: Report) -> Section | None:
+    """Risk–coverage curves, and what to abstain below."""
+    drawn = [Plot(risk_plot(name, curve), name, f"AURC {curve.aurc:.3f}") for name, curve in report.risk]
+    if not drawn:
+        return None
+    lead = "What is gained by answering only where the head is sure: abstain_below in Python and on the "
+    lead += "command line. The dots are rows of the table; figures at them say below which confidence to abstain."
+    shown = abstain_table(report.risk[:1])
+    folded = (abstain_table(report.risk),) if len(report.risk) > 1 else ()
+    return Section("risk", "Answering less", lead, tuple(drawn[:2]), tuple(drawn[2:]), (shown,), folded)
+
+
+def slices(report: Report) -> Section | None:
+    """One metric by slice as dots; all of them in tables."""
+    drawn, tables = [], []
+    for name, rows in report.slices.items():
+        names = list(dict.fromkeys(metric for row in rows for metric in row.metrics))
+        shown = next((metric for metric in report.metrics if metric in names), names[0] if names else None)
+        if shown is None:
+            continue
+        dots = [
+            Row(row.slice, row.metrics.get(shown), row.intervals.get(shown), f"n {row.n}{' !' if row.warning else ''}")
+            for row in rows
+        ]
+        drawn += [
+            Plot(rows_plot(chunk, f"{shown} by {name}"), f"{shown} by {name}{place}") for place, chunk in _chunks(dots)
+        ]
+        tables.append(slice_table(name, names, rows))
+    lead = "The same metric where samples share something. ! marks a slice that rests on too little."
+    return _section("slices", "By slice", lead, drawn, tables)
+
+
+def comparisons(report: Report) -> Section | None:
+    """Differences of two sets of answers to the same samples, with paired intervals."""
+    drawn = []
+    for one in report.comparisons:
+        reach = _reach(abs(end) for found in one.differences.values() for end in (found.difference, *found.interval))
+        rows = [
+            Row(name, found.difference, found.interval, told=f"{found.first:.3f} vs {found.second:.3f}")
+            for name, found in one.differences.items()
+        ]
+        title = f"{one.first} less {one.second}"
+        drawn += [
+            Plot(rows_plot(chunk, title, limits=(-reach, reach), zero=0.0), title + place, f"{one.n} samples in both")
+            for place, chunk in _chunks(rows)
+        ]
+    lead = "Paired differences on the same samples: where an interval does not meet the line at 0, one of the two is "
+    lead += "better beyond the luck of this draw."
+    return _section("comparisons", "Compared", lead, drawn, map(comparison_table, report.comparisons))
+
+
+def robustness(report: Report) -> Section | None:
+    """What disturbances of the input cost."""
+    if not report.robustness:
+        return None
+    reach = _reach(abs(end) for row in report.robustness for end in (row.difference, *row.interval))
+    rows = [
+        Row(
+            row.disturbance,
+            row.difference,
+            row.interval,
+            f"n {row.n}",
+            told=f"{figure(row.undisturbed)} → {figure(row.disturbed)}",
+        )
+        for row in report.robustness
+    ]
+    metrics = ", ".join(dict.fromkeys(row.metric for row in report.robustness))
+    drawn = [
+        Plot(rows_plot(chunk, f"change of {metrics}", limits=(-reach, reach), zero=0.0), f"change of {metrics}{place}")
+        for place, chunk in _chunks(rows)
+    ]
+    lead = "The same samples with their input disturbed; the dot is the change, its interval is paired."
+    return _section("robustness", "Robustness", lead, drawn, [robustness_table(report.robustness)])
+
+
+def _section(key: str, title: str, lead: str, drawn: Sequence[Plot], tables: Iterable[Table]) -> Section | None:
+    """None without a drawing. A single one has its table beside it; else tables, and drawings from some on, fold."""
+    if not drawn:
+        return None
+    found = tuple(tables)
+    seen = 1 if len(drawn) == 1 else 0
+    return Section(key, title, lead, tuple(drawn[:_OPEN]), tuple(drawn[_OPEN:]), found[:seen], found[seen:])
+
+
+def _metric(report: Report, name: str) -> Row:
+    n = report.denominators.get(name, report.n)
+    note = "↓" if name in report.lower_is_better else ""
+    note += f" n {n}" if n != report.n else ""
+    others = {**report.baselines, **report.rivals}
+    return Row(
+        name,
+        report.metrics[name],
+        report.intervals.get(name),
+        note.strip(),
+        {other: figures.get(name) for other, figures in others.items()},
+    )
+
+
+def _on_axis(report: Report, name: str) -> bool:
+    """Whether a metric's values lie between 0 and 1, or are undefined."""
+    others = (figures.get(name) for figures in (*report.baselines.values(), *report.rivals.values()))
+    values = (report.metrics[name], *report.intervals.get(name, ()), *others)
+    return all(value is None or math.isnan(value) or 0.0 <= value <= 1.0 for value in values)
+
+
+def _apart(report: Report) -> str:
+    told = " ↓ marks those that are better when lower." if report.lower_is_better & report.metrics.keys() else ""
+    beyond = [name for name in report.metrics if not _on_axis(report, name)]
+    return told + (f" Beyond 0 to 1, and so in the table only: {', '.join(beyond)}." if beyond else "")
+
+
+def _class(row: LabelRow) -> Row:
+    beside = {"precision": row.precision, "recall": row.recall}
+    return Row(row.label, row.f1, row.f1_interval, f"n {row.n}", beside)
+
+
+def _field(table: FieldTable) -> str:
+    told = (f"{name} {figure(value)} ({between(table.intervals.get(name))})" for name, value in table.metrics.items())
+    return " · ".join(told)
+
+
+def _reach(values: Iterable[float]) -> float:
+    most = max((value for value in values if math.isfinite(value)), default=0.0)
+    return next((step for step in _STEPS if most <= step), most)
+
+
+def _chunks(rows: Sequence[R]) -> Iterator[tuple[str, Sequence[R]]]:
+    """Rows in parts of about the same size, each with what it is called after the title."""
+    parts = -(-len(rows) // _ROWS)
+    for part in range(parts):
+        start, end = (len(rows) * place // parts for place in (part, part + 1))
+        yield f", {start + 1}–{end} of {len(rows)}" if parts > 1 else "", rows[start:end]
