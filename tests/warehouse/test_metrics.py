@@ -109,6 +109,12 @@ def test_closed_fields_are_named_as_confidences_are() -> None:
     assert SCORING.fields(said.value) == {"dominant_operation": "Tape", "anticipated_next_operation": "Label"}
 
 
+def test_what_happens_when_is_told_in_seconds() -> None:
+    assert SCORING.spans is not None
+    (found,) = SCORING.spans(span(25, 90), Sample("a"))
+    assert (found.start_s, found.end_s, found.label) == (1.0, 3.6, "Tape")
+
+
 def test_an_answer_is_right_when_all_of_it_is() -> None:
     assert SCORING.right is not None
     assert SCORING.right(span(0, 50), span(0, 100))

@@ -21,8 +21,9 @@ from statistics import median_low
 import numpy as np
 
 from vlmkit.errors import DataError
-from vlmkit.task import Scoring
-from vlmkit_plugins.warehouse.schema import CLIP_FRAMES, OPERATIONS, Operation, OperationSpan, TemporalSegment
+from vlmkit.task import Scoring, Span
+from vlmkit.types import Sample
+from vlmkit_plugins.warehouse.schema import CLIP_FRAMES, FPS, OPERATIONS, Operation, OperationSpan, TemporalSegment
 
 HIT = 0.5
 
@@ -111,6 +112,13 @@ def best_segment(segments: Sequence[TemporalSegment]) -> TemporalSegment:
     return TemporalSegment(start_frame=int(start[best]), end_frame=int(end[best]))
 
 
+def spans(answer: OperationSpan, sample: Sample) -> tuple[Span, ...]:
+    """The dominant operation's segment in seconds; what else happens in the clip, an answer does not say."""
+    del sample
+    segment = answer.temporal_segment
+    return (Span(segment.start_frame / FPS, segment.end_frame / FPS, answer.dominant_operation),)
+
+
 def scoring(weights: Weights | None = None) -> Scoring[OperationSpan]:
     """The scoring with these weights; .30, .30, .40 when none are given."""
     shares = weights or Weights()
@@ -125,6 +133,7 @@ def scoring(weights: Weights | None = None) -> Scoring[OperationSpan]:
         label=lambda span: span.dominant_operation,
         fields=fields,
         right=right,
+        spans=spans,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,24 @@ if TYPE_CHECKING:
 
 
 def definitions(report: Report) -> list[tuple[str, str]]:
-    """Names and one sentence each, of what this report holds."""
-    return list(_definitions(report))
+    """Names and a sentence or two each, of what this report holds; the task's own figures first."""
+    return [*told_by_task(report), *_definitions(report)]
+
+
+def told_by_task(report: Report) -> Iterator[tuple[str, str]]:
+    """The points of the task's own definitions that name a metric of this report in backticks."""
+    points: list[str] = []
+    for line in report.definitions.splitlines():
+        if line.startswith("- "):
+            points.append(line[2:])
+        elif points and line.startswith("  "):
+            points[-1] += " " + line.strip()
+        elif points and line.strip():
+            break
+    for point in points:
+        names = [name for name in re.findall(r"`([^`]+)`", point) if name in report.metrics]
+        if names:
+            yield ", ".join(dict.fromkeys(names)), point.replace("`", "")
 
 
 def _definitions(report: Report) -> Iterator[tuple[str, str]]:
