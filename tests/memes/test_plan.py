@@ -25,14 +25,15 @@ def _count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def test_parameters_are_those_of_the_real_modules() -> None:
-    figures = FIGURES[PRESET]
+@pytest.mark.parametrize("preset", [PRESET, f"{PRESET}-gated"])
+def test_parameters_are_those_of_the_real_modules(preset: str) -> None:
+    figures = FIGURES[preset]
     with torch.device("meta"):
         text = DebertaV2Model(DebertaV2Config(**figures.text))
         image = SiglipVisionModel(SiglipVisionConfig(**figures.image))
         fusion = Fusion({"text": text.config.hidden_size, "image": image.config.hidden_size}, **figures.fusion)
         classifiers: LinearDecoder[object] = decoder(fusion.widths)  # type: ignore[assignment]
-    found = parameters()
+    found = parameters(preset)
     assert found["text expert"] == _count(text) == 278_218_752
     assert found["image expert"] == _count(image) == 93_176_064
     assert found["fusion"] == _count(fusion.module)

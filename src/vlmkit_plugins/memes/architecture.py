@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 TEXT_TOKENS = 256
@@ -41,33 +41,36 @@ class Figures:
     text_tokens: int = TEXT_TOKENS
 
 
+_FULL = Figures(
+    # config.json of microsoft/mdeberta-v3-base
+    text={
+        "vocab_size": 251_000,
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+        "max_position_embeddings": 512,
+        "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.1,
+        **_DEBERTA_V3,
+    },
+    # vision_config of google/siglip-base-patch16-384: 24 x 24 patches
+    image={
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+        "image_size": 384,
+        "patch_size": 16,
+        "hidden_act": "gelu_pytorch_tanh",
+        "layer_norm_eps": 1e-6,
+    },
+    fusion={"out_dim": 512, "hidden": 512, "kind": "concat", "dropout": 0.1, "moddrop": 0.25},
+)
+
 FIGURES: Mapping[str, Figures] = {
-    "mdeberta-siglip": Figures(
-        # config.json of microsoft/mdeberta-v3-base
-        text={
-            "vocab_size": 251_000,
-            "hidden_size": 768,
-            "num_hidden_layers": 12,
-            "num_attention_heads": 12,
-            "intermediate_size": 3072,
-            "max_position_embeddings": 512,
-            "hidden_dropout_prob": 0.1,
-            "attention_probs_dropout_prob": 0.1,
-            **_DEBERTA_V3,
-        },
-        # vision_config of google/siglip-base-patch16-384: 24 x 24 patches
-        image={
-            "hidden_size": 768,
-            "num_hidden_layers": 12,
-            "num_attention_heads": 12,
-            "intermediate_size": 3072,
-            "image_size": 384,
-            "patch_size": 16,
-            "hidden_act": "gelu_pytorch_tanh",
-            "layer_norm_eps": 1e-6,
-        },
-        fusion={"out_dim": 512, "hidden": 512, "kind": "concat", "dropout": 0.1, "moddrop": 0.25},
-    ),
+    "mdeberta-siglip": _FULL,
+    "mdeberta-siglip-gated": replace(_FULL, fusion={**_FULL.fusion, "kind": "gated", "heads": 8}),
     "tiny": Figures(
         text={
             "hidden_size": 64,

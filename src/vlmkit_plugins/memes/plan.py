@@ -29,10 +29,13 @@ def parameters(preset: str = _PRESET) -> dict[str, int]:
     wide = {"text": figures.text["hidden_size"], "image": figures.image["hidden_size"]}
     fused = figures.fusion["out_dim"]
     rows = sum(wide.values())
+    crosses = 0
+    if figures.fusion["kind"] == "gated":  # each way: norms, query, key and value, output of 4 latents; and the gate
+        crosses = sum(2 * rows + 4 * figures.fusion["hidden"] * (2 * a + 2 * (rows - a)) + 1 for a in wide.values())
     return {
         "text expert": _text(figures.text),
         "image expert": _image(figures.image),
-        "fusion": rows + (rows + 1) * fused,  # a vector for each missing modality, and one linear layer
+        "fusion": rows + (rows + 1) * fused + crosses,  # a vector for each missing modality, and one linear layer
         "classifiers": _CLASSES * (rows + fused + _MEMBERS),
     }
 
@@ -78,13 +81,13 @@ def lines(preset: str) -> tuple[str, ...]:
     """The plan of a preset, one line of text each. Raises `UnknownNameError` for a preset without figures."""
     if preset == "tiny":
         return ("tiny: about 1.3 M parameters, 5 MB in fp32; it runs on a CPU and needs no plan",)
-    if preset != _PRESET:
-        raise UnknownNameError("preset", preset, [_PRESET, "tiny"])
+    if preset not in FIGURES:
+        raise UnknownNameError("preset", preset, FIGURES)
     return tuple(_lines(preset))
 
 
 def _lines(preset: str) -> Iterator[str]:
-    found, figures = parameters(), FIGURES[preset]
+    found, figures = parameters(preset), FIGURES[preset]
     total, learned = sum(found.values()), found["fusion"] + found["classifiers"]
     words = figures.text["vocab_size"]
     yield f"{preset}: {total:,} parameters, of which {embedding():,} are the embedding of {words:,} words"

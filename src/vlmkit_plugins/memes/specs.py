@@ -11,7 +11,11 @@ from vlmkit.media.framing import Framing
 
 # preprocessor_config.json of google/siglip-base-patch16-384. No crop and no flip: both would spoil words.
 _SIGLIP = Framing(384, 384, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), fit="squash", resample="bicubic")
-FRAMING: Mapping[str, Framing] = {"mdeberta-siglip": _SIGLIP, "tiny": replace(_SIGLIP, width_px=80, height_px=80)}
+FRAMING: Mapping[str, Framing] = {
+    "mdeberta-siglip": _SIGLIP,
+    "mdeberta-siglip-gated": _SIGLIP,
+    "tiny": replace(_SIGLIP, width_px=80, height_px=80),
+}
 
 
 @cache

@@ -60,4 +60,8 @@ _FULL = (
     ),
 )
 
-STAGES: Mapping[str, Sequence[Stage]] = {"tiny": _TINY, "mdeberta-siglip": _FULL}
+STAGES: Mapping[str, Sequence[Stage]] = {
+    "tiny": _TINY,
+    "mdeberta-siglip": _FULL,
+    "mdeberta-siglip-gated": _FULL,
+}
