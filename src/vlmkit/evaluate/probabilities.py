@@ -161,6 +161,17 @@ def threshold_curves(found: Probabilities, chosen: Mapping[str, float]) -> tuple
     return tuple(curves)
 
 
+def scorable(scoring: Scoring[T]) -> tuple[bool, list[str]]:
+    """Whether probabilities can be scored, and what to say where they could be and scikit-learn is not installed."""
+    if scoring.probabilities is None:
+        return False, []
+    try:
+        sklearn_metrics()
+    except MissingExtraError as absent:
+        return False, [f"AUROC, PR-AUC, Brier score, log loss, ECE and threshold curves are left out: {absent}"]
+    return True, []
+
+
 def sklearn_metrics() -> Any:
     """scikit-learn's metrics. Raises `MissingExtraError`."""
     try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vlmkit.errors import DataError, MissingExtraError
+from vlmkit.evaluate.contract import contract
 from vlmkit.evaluate.figures import (
     Case,
     Check,
@@ -22,11 +23,13 @@ from vlmkit.evaluate.figures import (
     ThresholdCurve,
 )
 from vlmkit.evaluate.labels import LabelRow
-from vlmkit.evaluate.table import figure, text_table
-from vlmkit.markup import html_table
+from vlmkit.evaluate.summary import summary
 
 if TYPE_CHECKING:
     from vlmkit.calibration.error import RiskCoverage
+
+
+PAGE = "report.html"
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Report:
         slices: by table. rivals: the same metrics for answers that parts of the head gave, by part.
         comparisons: the head against its rivals or another's answers. cases: every scored sample, the worst first.
         sanity, robustness: where they were asked for. columns: the room's own lines of `errors.csv`.
+        definitions: how the task says that its figures are made: the docstring of the module that makes them.
     """
 
     task: str
@@ -80,76 +84,77 @@ class Report:
     sanity: tuple[Check, ...] = ()
     robustness: tuple[RobustnessRow, ...] = ()
     columns: tuple[Mapping[str, Any], ...] = ()
+    definitions: str = ""
 
     def __repr__(self) -> str:
         return f"Report({self.task!r}, n={self.n}, model={self.model!r}, data={self.data!r})"
 
     def save(self, directory: str | Path) -> Path:
-        """Write `metrics.json`, `predictions.jsonl` (the task's JSON, one a line) and `errors.csv`; give the folder.
+        """Write the report into a folder, over an older report if one is there; give the folder.
 
-        An undefined figure is `null` there, since JSON has no NaN.
+        `metrics.json` (an undefined figure is `null`, since JSON has no NaN), `predictions.jsonl` (the task's JSON, one
+        a line), `errors.csv` (the room's own columns of every sample where it has some, else the wrong answers), and
+        `report.html`, which is left out, and says so in the warnings, without the extra `report`.
+
+        Raises `DataError` for a folder that holds anything else.
         """
-        folder = Path(directory)
+        folder = guard_folder(directory)
         folder.mkdir(parents=True, exist_ok=True)
-        metrics = json.dumps(self._contract(), ensure_ascii=False, indent=2, allow_nan=False)
-        (folder / "metrics.json").write_text(metrics + "\n", encoding="utf-8", errors="backslashreplace")
-        lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in self.records)
-        (folder / "predictions.jsonl").write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
+        page, warnings = self._page()
+        metrics = contract(replace(self, warnings=(*self.warnings, *warnings)))
+        _write(folder / "metrics.json", json.dumps(metrics, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+        _write(
+            folder / "predictions.jsonl", "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in self.records)
+        )
         with (folder / "errors.csv").open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
-            writer = csv.writer(file)
-            names = [name for name in self.metrics if name in self.denominators]
-            writer.writerow(["id", "truth", "answer", "problems", *names])
-            writer.writerows(_error(outcome, names) for outcome in self.wrong)
+            csv.writer(file).writerows(self._errors())
+        if page is None:
+            (folder / PAGE).unlink(missing_ok=True)  # of an older report
+        else:
+            _write(folder / PAGE, page)
         return folder
 
     def __str__(self) -> str:
-        head = f"{self.task}: {self.n} samples" + (f" of {self.data}" if self.data else "")
-        head += f", {len(self.labels)} labels, {self.entropy_bits:.2f} bits" + (f"; {self.model}" if self.model else "")
-        parts = [head, text_table(*self._figures()), text_table(*self._by_label())]
-        if self.failures:
-            parts.append("problems: " + ", ".join(f"{code} × {count}" for code, count in self.failures.items()))
-        if self.warnings:
-            parts.append("\n".join(f"warning: {warning}" for warning in self.warnings))
-        return "\n\n".join(parts)
+        return summary(self)
 
     def _repr_html_(self) -> str:
-        tables = html_table(*self._figures()) + html_table(*self._by_label())
-        return tables + "".join(html_table(["warning"], [[warning]]) for warning in self.warnings)
+        from vlmkit.evaluate.page import notebook
 
-    def _contract(self) -> dict[str, Any]:
-        return {
-            "task": self.task,
-            "n": self.n,
-            "metrics": _defined(self.metrics),
-            "intervals": {name: [_finite(low), _finite(high)] for name, (low, high) in self.intervals.items()},
-            "baselines": {name: _defined(metrics) for name, metrics in self.baselines.items()},
-            "model": self.model,
-            "data": self.data,
-            "denominators": dict(self.denominators),
-            "entropy_bits": self.entropy_bits,
-            "failures": dict(self.failures),
-            "missing": list(self.missing),
-            "unknown": list(self.unknown),
-            "unlabelled": list(self.unlabelled),
-            "warnings": list(self.warnings),
-        }
+        return notebook(self)
 
-    def _figures(self) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-        header = ["metric", "value", "95 % interval", "n", *self.baselines]
-        rows = []
-        for name, value in self.metrics.items():
-            low, high = self.intervals.get(name, (math.nan, math.nan))
-            counted = str(self.denominators.get(name, self.n))
-            beside = [figure(baseline.get(name)) for baseline in self.baselines.values()]
-            rows.append([name, figure(value), f"{figure(low)} … {figure(high)}", counted, *beside])
-        return header, rows
+    def _page(self) -> tuple[str | None, tuple[str, ...]]:
+        from vlmkit.evaluate.page import render
 
-    def _by_label(self) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-        rows = [
-            [row.label, str(row.n), str(row.predicted), figure(row.recall), figure(row.precision)]
-            for row in self.labels
-        ]
-        return ["label", "n", "answered", "recall", "precision"], rows
+        try:
+            return render(self), ()
+        except MissingExtraError as error:
+            return None, (f"{PAGE} is left out: {error}",)
+
+    def _errors(self) -> Iterator[Sequence[Any]]:
+        if self.columns:
+            names = list(dict.fromkeys(name for row in self.columns for name in row))
+            yield names
+            yield from ([row.get(name, "") for name in names] for row in self.columns)
+            return
+        names = [name for name in self.metrics if name in self.denominators]
+        yield ["id", "truth", "answer", "problems", *names]
+        yield from (_error(outcome, names) for outcome in self.wrong)
+
+
+def guard_folder(directory: str | Path) -> Path:
+    """The folder, if a report can be written there: it is new, empty, or holds an older report. Raises `DataError`."""
+    folder = Path(directory)
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return folder
+    if not folder.is_dir():
+        raise DataError(f"{folder}: a folder for the report was wanted, and this is a file")
+    try:
+        older = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        older = None
+    if not isinstance(older, dict) or not {"task", "n", "metrics", "baselines"} <= older.keys():
+        raise DataError(f"{folder}: holds other things than a report, and is left as it is; give a new folder")
+    return folder
 
 
 def _error(outcome: Outcome, names: Sequence[str]) -> list[str]:
@@ -158,9 +163,5 @@ def _error(outcome: Outcome, names: Sequence[str]) -> list[str]:
     return [outcome.sample_id, outcome.truth, outcome.answer or "", " ".join(outcome.problems), *cells]
 
 
-def _defined(figures: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: _finite(value) for name, value in figures.items()}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _write(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -6,12 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from inspect import getdoc, getmodule
 from typing import Any, TypeVar
 
-import numpy as np
-
-from vlmkit.errors import MissingExtraError, VlmkitError
+from vlmkit.errors import VlmkitError
 from vlmkit.evaluate.answered import Answered
+from vlmkit.evaluate.baselines import baselines
 from vlmkit.evaluate.bootstrap import Drawer, intervals
 from vlmkit.evaluate.cautions import cautions
 from vlmkit.evaluate.compare import RESAMPLES, refuse_few, rivals
@@ -19,7 +19,7 @@ from vlmkit.evaluate.fields import field_answers
 from vlmkit.evaluate.figures import Case, Outcome, ThresholdCurve
 from vlmkit.evaluate.join import Joined, join, listed
 from vlmkit.evaluate.labels import entropy_bits, label_rows
-from vlmkit.evaluate.probabilities import sklearn_metrics, threshold_curves
+from vlmkit.evaluate.probabilities import scorable, threshold_curves
 from vlmkit.evaluate.reliability import REPLY, broken, confidences
 from vlmkit.evaluate.report import Report
 from vlmkit.evaluate.slices import slices_of
@@ -27,8 +27,6 @@ from vlmkit.task import Scoring, Task
 from vlmkit.types import Prediction, Sample
 
 T = TypeVar("T")
-
-SHUFFLED = "shuffled"
 
 
 def evaluate(
@@ -59,12 +57,14 @@ def evaluate(
     """
     refuse_few(resamples)
     joined = join(samples, predictions, data or task.name)
-    probable, warnings = _probable(task.scoring)
+    probable, warnings = scorable(task.scoring)
     outcomes, best = _outcomes(task.scoring, joined)
     rows = [outcome.metrics for outcome in outcomes]
     head = Answered.of(task.scoring, joined.samples, joined.truths, joined.values, rows=rows, probable=probable)
-    report = _headline(task, joined, outcomes, best, head, seed)
-    report = replace(report, model=model, data=data, baselines=_baselines(task.scoring, joined, seed, probable))
+    report = _headline(task, joined, outcomes, best, head)
+    blind = baselines(task.scoring, joined, seed=seed, probable=probable)
+    beside = {name: found.means() for name, found in blind.items()}
+    report = replace(report, model=model, data=data, baselines=beside)
     report, more = _detailed(report, task.scoring, joined, head, seed=seed, resamples=resamples)
     return replace(report, warnings=(*warnings, *more, *cautions(report)))
 
@@ -75,7 +75,6 @@ def _headline(
     outcomes: Sequence[Outcome],
     best: Sequence[Mapping[str, float | None]],
     head: Answered,
-    seed: int,
 ) -> Report:
     labels = [outcome.truth for outcome in outcomes]
     pairs = list(zip(outcomes, best, strict=True))
@@ -96,8 +95,9 @@ def _headline(
         wrong=tuple(outcome for outcome, top in pairs if outcome.answer is None or _far(outcome.metrics, top)),
         records=tuple(_record(task, one) for one in joined.predictions if one.value is not None),
         lower_is_better=head.lower(metrics),
-        cases=_cases(joined, pairs),
+        cases=_cases(task.scoring, joined, pairs),
         columns=_columns(task.scoring, joined),
+        definitions=getdoc(module) or "" if (module := getmodule(task.scoring.row)) else "",
     )
 
 
@@ -138,17 +138,6 @@ def _detailed(
     return report, warnings
 
 
-def _probable(scoring: Scoring[T]) -> tuple[bool, list[str]]:
-    """Whether probabilities can be scored, and what to say where they cannot."""
-    if scoring.probabilities is None:
-        return False, []
-    try:
-        sklearn_metrics()
-    except MissingExtraError as error:
-        return False, [f"AUROC, PR-AUC, Brier score, log loss, ECE and threshold curves are left out: {error}"]
-    return True, []
-
-
 def _outcomes(scoring: Scoring[T], joined: Joined[T]) -> tuple[list[Outcome], list[Mapping[str, float | None]]]:
     """What became of each sample, and the figures of a perfect answer to it."""
     outcomes, best = [], []
@@ -166,7 +155,9 @@ def _far(found: Mapping[str, float | None], best: Mapping[str, float | None]) ->
     return any((found.get(name) or 0.0) < value / 2 for name, value in best.items() if value is not None)
 
 
-def _cases(joined: Joined[T], pairs: Sequence[tuple[Outcome, Mapping[str, float | None]]]) -> tuple[Case, ...]:
+def _cases(
+    scoring: Scoring[T], joined: Joined[T], pairs: Sequence[tuple[Outcome, Mapping[str, float | None]]]
+) -> tuple[Case, ...]:
     """Worst first: no answer, then by the share of a perfect answer's figures; of equals the surest where they fail."""
     graded = []
     for place, (outcome, best) in enumerate(pairs):
@@ -176,20 +167,31 @@ def _cases(joined: Joined[T], pairs: Sequence[tuple[Outcome, Mapping[str, float 
         sure = answer.confidence.get(REPLY, 0.0) if answer else 0.0
         sure = sure if math.isfinite(sure) else 0.0
         graded.append((outcome.answer is not None, share, sure if share >= 1 else -sure, place))
-    return tuple(Case(joined.samples[i], joined.answers[i], pairs[i][0]) for *_, i in sorted(graded))
+    return tuple(_case(scoring, joined, i, pairs[i][0]) for *_, i in sorted(graded))
+
+
+def _case(scoring: Scoring[T], joined: Joined[T], place: int, outcome: Outcome) -> Case:
+    sample, value = joined.samples[place], joined.values[place]
+    told = scoring.spans or (lambda *_: ())
+    spans = tuple(told(joined.truths[place], sample)), tuple(told(value, sample)) if value is not None else ()
+    return Case(sample, joined.answers[place], outcome, *spans)
 
 
 def _record(task: Task[T], answer: Prediction[T]) -> Any:
-    """The task's own JSON; with the sample's id beside it where the task cannot read it back without."""
+    """The task's own JSON, with the sample's id beside it where only then the task can read it back."""
     record = task.to_json(answer)
-    if not isinstance(record, Mapping) or "id" in record:
-        return record
+    if isinstance(record, Mapping) and "id" not in record:
+        for told in (record, {"id": answer.sample_id, **record}):
+            if _reads(task, told, answer.sample_id):
+                return told
+    return record
+
+
+def _reads(task: Task[T], record: Mapping[str, Any], sample_id: str) -> bool:
     try:
-        if task.from_json(record)[0] == answer.sample_id:
-            return record
+        return task.from_json(record)[0] == sample_id
     except (VlmkitError, ValueError, KeyError, TypeError):
-        pass
-    return {"id": answer.sample_id, **record}
+        return False
 
 
 def _columns(scoring: Scoring[T], joined: Joined[T]) -> tuple[Mapping[str, Any], ...]:
@@ -206,16 +208,3 @@ def _curves(scoring: Scoring[T], joined: Joined[T], head: Answered) -> tuple[Thr
         if len(values) == 1:  # answers by several thresholds have no one place on the curve
             chosen[name] = values.pop()
     return threshold_curves(head.probabilities, chosen)
-
-
-def _baselines(scoring: Scoring[T], joined: Joined[T], seed: int, probable: bool) -> dict[str, dict[str, float]]:
-    ids = [sample.id for sample in joined.samples]
-    order = np.random.default_rng(seed).permutation(len(ids))
-    drawn = dict(scoring.baselines(joined.truths, ids, seed))
-    drawn.setdefault(SHUFFLED, [joined.truths[i] for i in order])
-    found = {}
-    for name, answers in drawn.items():
-        pairs = zip(joined.samples, answers, strict=True)
-        forced = [scoring.forced(*pair) if scoring.forced else pair[1] for pair in pairs]
-        found[name] = Answered.of(scoring, joined.samples, joined.truths, forced, probable=probable).means()
-    return found
