@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from vlmkit.errors import CheckpointError
 from vlmkit.safety import refuse_pickles
 
 _PATIENCE_S = 10
+_REPORTS = logging.getLogger("transformers.modeling_utils")
 
 
 def require_reachable(repository: str, filename: str = "config.json", revision: str | None = None) -> None:
@@ -57,6 +59,7 @@ def opened(
     # left open, transformers asks on stdin whether to run a folder's Python
     asked: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
     try:
+        _REPORTS.addFilter(_own_report)
         processor = None if processors is None else processors.from_pretrained(source, **asked)
         hf, report = models.from_pretrained(
             source,
@@ -72,6 +75,8 @@ def opened(
             "the hub, or its weights are no .safetensors (`vlmkit convert` makes some); preset='tiny' (--preset tiny) "
             "works offline"
         ) from error
+    finally:
+        _REPORTS.removeFilter(_own_report)
     return hf, processor, report
 
 
@@ -89,3 +94,8 @@ def refuse_gaps(
         keys = sorted(map(str, report.get(f"{kind}_keys") or ()))
         if found := [key for key in keys if not spare(kind, key)]:
             raise CheckpointError(f"{source}: {len(found)} weights are {kind}, the first is {found[0]}")
+
+
+def _own_report(record: logging.LogRecord) -> bool:
+    """`transformers` lists each weight that was left, hundreds where one tower of two is read; `refuse_gaps` judges."""
+    return "LOAD REPORT" not in record.getMessage()

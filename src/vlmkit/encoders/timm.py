@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from vlmkit.errors import CheckpointError, MediaError, MissingExtraError, UnknownNameError, WiringError
 from vlmkit.hub import require_reachable
 from vlmkit.media.image import open_image
+from vlmkit.media.pixels import blank
 from vlmkit.media.spec import ImageSpec, VideoSpec
 from vlmkit.media.video import open_video
 from vlmkit.safety import require_safetensors
-from vlmkit.types import Batch, Clip, Features, Image, Inputs, Modality, Problem, Sample
+from vlmkit.types import Batch, Clip, Features, Image, Inputs, Modality, Sample
 
 _PIXELS: Mapping[Modality, str] = {"image": "pixel_values", "video": "pixel_values_videos"}
 _AT_ONCE = 64  # pictures in one pass: bounds the memory of a long film
@@ -75,7 +76,7 @@ class TimmImages:
             if not isinstance(medium, Image):
                 raise MediaError(str(medium), "not_media", f"an Image was wanted; given {type(medium).__name__}")
             picture = open_image(medium, self.image_spec)
-            notes = (*picture.notes, *_blank(picture.image, modality))
+            notes = (*picture.notes, *blank(picture.image, modality))
             return {"pixel_values": self._pixels([picture.image]), "notes": notes}
         if not isinstance(medium, Clip):
             raise MediaError(str(medium), "not_media", f"a Clip was wanted; given {type(medium).__name__}")
@@ -83,7 +84,7 @@ class TimmImages:
         return {
             "pixel_values_videos": self._pixels(frames.images),
             "times_s": torch.tensor(frames.times_s),
-            "notes": (*frames.notes, *_blank(frames.images, modality)),
+            "notes": (*frames.notes, *blank(frames.images, modality)),
             "facts": {"video_s": frames.duration_s},
         }
 
@@ -123,13 +124,6 @@ class TimmImages:
                 "open_timm, or with its default global_pool"
             )
         return rows
-
-
-def _blank(pixels: np.ndarray, modality: Modality) -> tuple[Problem, ...]:
-    """A lens cap shows nothing, and every network has an opinion about it."""
-    if pixels.min() != pixels.max():
-        return ()
-    return (Problem("blank", "every pixel of it has the same brightness: there is nothing to see", modality),)
 
 
 def open_timm(

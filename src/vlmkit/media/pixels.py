@@ -8,6 +8,7 @@ import numpy as np
 
 from vlmkit.errors import MediaError
 from vlmkit.media.size import MAX_SIDE_RATIO, MAX_SOURCE_PIXELS, target_size
+from vlmkit.types import Modality, Problem
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -69,6 +70,13 @@ def fitted_size(name: str, size_px: tuple[int, int], spec: VideoSpec | ImageSpec
         max_pixels=spec.max_pixels,
         multiple_px=spec.multiple_px,
     )
+
+
+def blank(pixels: NDArray[np.uint8], modality: Modality) -> tuple[Problem, ...]:
+    """What has to be said of one brightness all over: a lens cap shows nothing, and networks have an opinion on it."""
+    if pixels.min() != pixels.max():
+        return ()
+    return (Problem("blank", "every pixel of it has the same brightness: there is nothing to see", modality),)
 
 
 class Scaler:
