@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vlmkit.calibrating import calibrate as calibrate
     from vlmkit.errors import MediaError as MediaError
     from vlmkit.errors import VlmkitError as VlmkitError
     from vlmkit.evaluate import Report as Report
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from vlmkit.types import Sound as Sound
 
 _HOMES = {
+    "calibrate": "vlmkit.calibrating",
     "MediaError": "vlmkit.errors",
     "VlmkitError": "vlmkit.errors",
     "Report": "vlmkit.evaluate",
@@ -62,6 +64,7 @@ __all__ = [
     "Stream",
     "Task",
     "VlmkitError",
+    "calibrate",
     "load",
     "tasks",
     "train",

@@ -49,6 +49,7 @@ def test_every_option_of_a_head_arrives(run: Run, head: FakeHead, film: Path, ca
             "device": "cpu",
             "precision": "fp32",
             "weights": "random",
+            "calibration": "full",
         }
     ]
 

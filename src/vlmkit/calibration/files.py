@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,13 +57,15 @@ class Calibration:
         return next(iter(labels.values()), THRESHOLD)
 
     def write(self, directory: Path) -> tuple[Path, ...]:
-        """Write both files, without thresholds only the first; gives their paths."""
+        """Write both files, each whole or not at all; without thresholds only the first. Gives their paths."""
         files: dict[str, Any] = {_maps(self.mode): {name: one.to_json() for name, one in self.maps.items()}}
         if self.thresholds:
             files[_thresholds(self.mode)] = {name: dict(one) for name, one in self.thresholds.items()}
         for name, data in files.items():
             text = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
-            (directory / name).write_text(text + "\n", encoding="utf-8")
+            draft = directory / f".{name}.part"
+            draft.write_text(text + "\n", encoding="utf-8")
+            os.replace(draft, directory / name)
         return tuple(directory / name for name in files)
 
 

@@ -23,6 +23,16 @@ class Change(_Strict):
     inside: float | None
 
 
+class Chosen(_Strict):
+    """A threshold, and its figures on the samples that it was chosen on: too good for others."""
+
+    value: float
+    f1: float
+    macro_f1: float
+    precision: float
+    recall: float
+
+
 class Fitted(_Strict):
     """One map. `positives` are of class 1 of two (right ones, where the classes are wrong and right), else None."""
 
@@ -32,6 +42,7 @@ class Fitted(_Strict):
     ece: Change
     brier: Change
     log_loss: Change
+    threshold: Chosen | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -15,7 +15,7 @@ MANIFEST = "vlmkit.json"
 
 def digests(directory: Path) -> dict[str, str]:
     """SHA-256 of everything that decides an answer, by relative name: what the manifest has as `files`."""
-    return {name: _sha256(directory / name) for name in _weights(directory)}
+    return {name: sha256(directory / name) for name in _weights(directory)}
 
 
 def compare(directory: Path, wanted: Mapping[str, str], *, calibrated: bool) -> None:
@@ -28,7 +28,7 @@ def compare(directory: Path, wanted: Mapping[str, str], *, calibrated: bool) -> 
     calibration = {name for mode in get_args(Mode) for name in names(mode)}
     passed = set() if calibrated else calibration
     present, listed = set(_weights(directory)) - passed, set(wanted) - passed
-    changed = {name for name in listed & present if _sha256(directory / name) != wanted[name]}
+    changed = {name for name in listed & present if sha256(directory / name) != wanted[name]}
     for some, wrong in (
         (listed - present, "is missing; copy the whole folder again"),
         (present - listed, "was not there when the head was saved; remove it"),
@@ -45,6 +45,7 @@ def _weights(directory: Path) -> list[str]:
     return sorted(path.relative_to(directory).as_posix() for path in files if not path.name.startswith("."))
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

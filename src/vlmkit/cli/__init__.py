@@ -10,6 +10,7 @@ import typer
 from vlmkit.cli import (
     adapter,
     bench,
+    calibrate,
     convert,
     demo,
     doctor,
@@ -53,6 +54,7 @@ for _command in (
     predict.predict,
     synth.synth,
     train.train,
+    calibrate.calibrate,
     evaluate.evaluate,
     demo.demo,
     bench.bench,

@@ -31,6 +31,7 @@ def evaluate(
     device: options.Device = "auto",
     precision: options.PrecisionName = "auto",
     weights: options.WeightsKind = "pretrained",
+    calibration: options.Calibration = "full",
     batch_size: options.BatchSize = 8,
     seed: options.Seed = 0,
 ) -> None:
@@ -58,6 +59,7 @@ def evaluate(
             device=device,
             precision=precision,
             weights=weights,
+            calibration=calibration,
         )
         answers = follow(head.predict_many(samples, batch_size), len(samples), f"evaluate {task}")
     who = str(predictions or model or f"preset {preset or found.default_preset}")

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from vlmkit import plugins
 from vlmkit.cli.guard import say
@@ -32,6 +32,7 @@ def open_head(
     device: str = "auto",
     precision: Precision = "auto",
     weights: Weights = "pretrained",
+    calibration: Literal["full", "pilot", "none"] = "full",
 ) -> Head[Any]:
     """`vlmkit.load`, with whatever libraries print kept out of the results."""
     import vlmkit
@@ -48,6 +49,7 @@ def open_head(
             device=device,
             precision=precision,
             weights=weights,
+            calibration=calibration,
         )
 
 

@@ -23,6 +23,15 @@ WeightsKind = Annotated[
     Weights, typer.Option("--weights", help="random: the full-size model with random weights, without a download.")
 ]
 
+Calibration = Annotated[
+    Literal["full", "pilot", "none"],
+    typer.Option("--calibration", help="Which one of the checkpoint is applied; none: the model's own figures."),
+]
+AbstainBelow = Annotated[
+    float | None,
+    typer.Option("--abstain-below", metavar="P", help="Withhold answers that the head is less sure of, 0 < P <= 1."),
+]
+
 Val = Annotated[
     Path | None, typer.Option("--val", metavar="DIR", help="A folder to validate on; held out of --data by default.")
 ]

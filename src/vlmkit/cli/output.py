@@ -84,6 +84,7 @@ def record(prediction: Prediction[Any]) -> dict[str, Any]:
         "value": plain(prediction.value),
         "problems": [asdict(problem) for problem in prediction.problems],
         "confidence": dict(prediction.confidence),
+        "uncalibrated": dict(prediction.uncalibrated),
         "used": list(prediction.used),
         "raw": prediction.raw,
         "timing_s": dict(prediction.timing_s),

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,6 +36,8 @@ def predict(
     device: options.Device = "auto",
     precision: options.PrecisionName = "auto",
     weights: options.WeightsKind = "pretrained",
+    calibration: options.Calibration = "full",
+    abstain_below: options.AbstainBelow = None,
     batch_size: options.BatchSize = 8,
     format: options.Format = "task",
     out: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Write there instead of stdout.")] = None,
@@ -44,6 +46,8 @@ def predict(
 
     One file gives indented JSON; several files or a folder give one line of JSON each, as they are ready.
     """
+    if abstain_below is not None and not 0 < abstain_below <= 1:
+        raise typer.BadParameter(f"--abstain-below is a probability above 0 and up to 1; given {abstain_below}")
     given: Mapping[Modality, Sequence[Path]] = {"image": image or [], "audio": audio or [], "video": video or []}
     samples = samples_of(find_task(task), given, text)
     named = [path for paths in given.values() for path in paths]
@@ -57,11 +61,14 @@ def predict(
         device=device,
         precision=precision,
         weights=weights,
+        calibration=calibration,
     )
+    limit: dict[str, Any] = {} if abstain_below is None else {"abstain_below": abstain_below}
+    answers = head.predict_many(samples, batch_size, **limit)
     tally, written = Tally(), 0
     with result_file(out) as file:
         hidden = out is None and sys.stdout.isatty()  # the results themselves show how far it is
-        for prediction in follow(head.predict_many(samples, batch_size), len(samples), task, hidden=hidden):
+        for prediction in follow(answers, len(samples), task, hidden=hidden):
             tally.add(prediction)
             line = rendered(head.task, prediction, format, indent=None if several else 2)
             if line is not None:
