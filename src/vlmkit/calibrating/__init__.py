@@ -99,37 +99,33 @@ def calibrate(
         VlmkitError: a head that has nothing to calibrate, a threshold where there is no label.
     """
     _refuse_unknown(method, mode)
-    directory = Path(model)
+    directory, folder = Path(model), Path(data)
     head = load(task, model=directory, calibration="none", device=device)
-    decoder = head.model.decoder
-    if not isinstance(decoder, Calibratable):
-        raise VlmkitError(f"{type(decoder).__name__}, which reads the answers of {task}, takes no calibration")
-    linear = decoder if isinstance(decoder, LinearDecoder) else None
-    if threshold is not None and (linear is None or len(linear.classes) != 2):
-        raise VlmkitError(f"{task} gives no label of two, so it has no threshold to choose; leave threshold out")
-    samples = _samples(head, Path(data))
+    linear = _classifier(head, threshold)
+    samples = _samples(head, folder)
     warnings, checked = _checked(head, samples)
     known = [sample for sample in samples if sample.truth is not None]
     said = members(head, linear, known, batch_size) if linear else answers(head, known, batch_size)
     evidence, left = gathered(watched(said, len(known)), linear.classes if linear else ANSWERS)
-    left |= {"no_truth": len(samples) - len(known)} if len(known) < len(samples) else {}
-    rule: Rule | None = (threshold or "f1") if linear and len(linear.classes) == 2 else None
-    rows, doubts = _rows(evidence, method or ("temperature" if linear else "platt"), rule)
+    if len(known) < len(samples):
+        left["no_truth"] = len(samples) - len(known)
     if left:
         listed = ", ".join(f"{code} × {count}" for code, count in left.items())
         warnings.append(f"{sum(left.values())} of {len(samples)} samples could not be used: {listed}")
+    rule: Rule | None = (threshold or "f1") if linear and len(linear.classes) == 2 else None
+    rows, doubts = _rows(evidence, method or ("temperature" if linear else "platt"), rule)
     record = Record(
         vlmkit=version("vlmkit"),
-        data=Path(data).resolve().name,
+        data=folder.resolve().name,
         truth_sha256=truth_sha256(known),
         n=len(samples) - sum(left.values()),
         left_out=left,
-        threshold=None if rule is None else rule if isinstance(rule, str) else f"{rule[0]}={rule[1]:g}",
+        threshold=rule if rule is None or isinstance(rule, str) else f"{rule[0]}={rule[1]:g}",
         checked_against_training=checked,
         names={row.name: row.fitted for row in rows},
         warnings=(*warnings, *doubts),
     )
-    calibration = Calibration({row.name: row.map for row in rows}, _thresholds(rows, decoder), mode)
+    calibration = Calibration({row.name: row.map for row in rows}, _thresholds(rows, head.model.decoder), mode)
     write(directory, calibration, record)
     return Outcome(task, directory, calibration, record, tuple(rows))
 
@@ -156,6 +152,17 @@ def _refuse_unknown(method: str | None, mode: str) -> None:
         raise UnknownNameError("calibration", mode, get_args(Mode))
     if method is not None and method not in METHODS:
         raise UnknownNameError("calibration method", method, METHODS)
+
+
+def _classifier(head: Head[Any], threshold: Rule | None) -> LinearDecoder[Any] | None:
+    """The head's classifiers; None for one that answers in words. Refuses what cannot be calibrated as it was asked."""
+    decoder, task = head.model.decoder, head.task.name
+    if not isinstance(decoder, Calibratable):
+        raise VlmkitError(f"{type(decoder).__name__}, which reads the answers of {task}, takes no calibration")
+    linear = decoder if isinstance(decoder, LinearDecoder) else None
+    if threshold is not None and (linear is None or len(linear.classes) != 2):
+        raise VlmkitError(f"{task} gives no label of two, so it has no threshold to choose; leave threshold out")
+    return linear
 
 
 def _samples(head: Head[Any], data: Path) -> list[Sample]:
