@@ -16,6 +16,7 @@ from vlmkit_plugins.memes.schema import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
 
 RIGHT, WRONG, UNKNOWN = "#1a7f4b", "#c0392b", "#9aa5b1"
 SAYS = ("not hateful", "hateful")
@@ -33,6 +34,7 @@ _SIDE_IN = 1.95  # of the square that holds the picture
 _PANEL_IN, _BAR_IN, _BAR_WIDE_IN = 2.28, 3.32, 1.2  # from the card's left edge to its words, and to its bars
 _LETTERS, _PANEL_LETTERS = 28, 46  # of a line of the caption, and of a remark
 _MOST_LINES = 3
+_TRIES = 5
 _SPEC = ImageSpec(min_pixels=1, max_pixels=160_000, multiple_px=1)
 
 Pairs = Sequence[tuple[Sample, Prediction[Verdict]]]
@@ -84,9 +86,19 @@ def _axes(axes: Axes, width_in: float, height_in: float) -> Axes:
     return axes
 
 
-def _words(axes: Axes, x_in: float, y_in: float, text: str, most: int = 80, **style: Any) -> None:
+def _words(axes: Axes, x_in: float, y_in: float, text: str, most: int = 80, **style: Any) -> Text:
     given: dict[str, Any] = {"fontsize": 9, "color": INK, "va": "center", "parse_math": False, **style}
-    axes.text(x_in, y_in, printed(text, most), **given)
+    return axes.text(x_in, y_in, printed(text, most), **given)
+
+
+def _fit(lines: Sequence[Text], room_in: float) -> None:
+    """Make all lines smaller until the longest one fits: capitals are wider than other letters."""
+    for _ in range(_TRIES):  # widths are whole pixels a letter, so they do not follow the size exactly
+        widest_in = max((one.get_window_extent().width / one.axes.figure.dpi for one in lines if one.axes), default=0.0)
+        if widest_in <= room_in:
+            return
+        for one in lines:
+            one.set_fontsize(0.97 * float(one.get_fontsize()) * room_in / widest_in)
 
 
 def _title(axes: Axes, pairs: Pairs) -> None:
@@ -116,7 +128,7 @@ def _meme(axes: Axes, sample: Sample) -> None:
         try:
             pixels = open_image(picture, _SPEC).image
         except MediaError as error:
-            lines = [f"picture: {error.reason}", *textwrap.wrap(error.detail, 28, max_lines=4, placeholder=" …")]
+            lines = [f"picture: {error.reason}", *textwrap.wrap(error.detail, _LETTERS, max_lines=4, placeholder=" …")]
         else:
             tall, wide = pixels.shape[:2]
             scale = _SIDE_IN / max(tall, wide)
@@ -127,9 +139,9 @@ def _meme(axes: Axes, sample: Sample) -> None:
             lines = []
     if lines:
         axes.add_patch(Rectangle((left_in, top_in), _SIDE_IN, _SIDE_IN, fill=False, edgecolor=UNKNOWN, linestyle=":"))
-    for row, line in enumerate(lines):
-        colour = PALE if picture is None else WRONG
-        _words(axes, left_in + _SIDE_IN / 2, 0.95 + 0.17 * row, line, color=colour, fontsize=8, ha="center")
+    style: dict[str, Any] = {"color": PALE if picture is None else WRONG, "fontsize": 8, "ha": "center"}
+    middle_in = left_in + _SIDE_IN / 2
+    _fit([_words(axes, middle_in, 0.95 + 0.17 * row, one, **style) for row, one in enumerate(lines)], _SIDE_IN - 0.1)
     _caption(axes, sample)
 
 
@@ -137,15 +149,19 @@ def _caption(axes: Axes, sample: Sample) -> None:
     said = " ".join((sample.text or "").split())
     lines = textwrap.wrap(f"“{said}”", _LETTERS, max_lines=_MOST_LINES, placeholder=" …”") if sample.has_words else []
     top_in = 0.17 + _SIDE_IN + 0.16
-    for row, line in enumerate(lines or ["no words"]):
-        style: dict[str, Any] = {"weight": "bold"} if lines else {"color": PALE}
-        _words(axes, 0.17 + _SIDE_IN / 2, top_in + 0.17 * row, line, ha="center", fontsize=8, **style)
+    style: dict[str, Any] = {"weight": "bold"} if lines else {"color": PALE}
+    style |= {"ha": "center", "fontsize": 8.5}
+    middle_in = 0.17 + _SIDE_IN / 2
+    found = [
+        _words(axes, middle_in, top_in + 0.17 * row, one, **style) for row, one in enumerate(lines or ["no words"])
+    ]
+    _fit(found, _SIDE_IN)
 
 
 def _answer(axes: Axes, sample: Sample, prediction: Prediction[Verdict]) -> None:
     answer = prediction.value
     truth = sample.truth if isinstance(sample.truth, Verdict) else None
-    _words(axes, _PANEL_IN, 0.24, sample.id, 40, fontsize=8, color=PALE)
+    _fit([_words(axes, _PANEL_IN, 0.24, sample.id, 60, fontsize=8, color=PALE)], _CARD_IN[0] - _PANEL_IN - 0.1)
     text, colour = verdict(truth, answer)
     known = SAYS[truth.label] if truth is not None else "not known"
     for y_in, who, says, paint in ((0.55, "truth", known, INK if truth else PALE), (0.85, "head", text, colour)):
@@ -185,5 +201,9 @@ def _remarks(axes: Axes, prediction: Prediction[Verdict], top_in: float) -> None
         text = f"{problem.code}{where}: {problem.message}"
         wrapped = textwrap.wrap(text, _PANEL_LETTERS, max_lines=4 if problem.fatal else 2, placeholder=" …")
         lines += [(line, WRONG if problem.fatal else INK) for line in wrapped]
-    for row, (line, colour) in enumerate(lines[: int((_CARD_IN[1] - top_in) / 0.18)]):
+    told = lines[: int((_CARD_IN[1] - top_in) / 0.18)]
+    found = [
         _words(axes, _PANEL_IN, top_in + 0.18 * row, line, color=colour, fontsize=8.5)
+        for row, (line, colour) in enumerate(told)
+    ]
+    _fit(found, _CARD_IN[0] - _PANEL_IN - 0.1)
