@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -109,9 +109,7 @@ def calibrate(
     evidence, left = gathered(watched(said, len(known)), linear.classes if linear else ANSWERS)
     if len(known) < len(samples):
         left["no_truth"] = len(samples) - len(known)
-    if left:
-        listed = ", ".join(f"{code} × {count}" for code, count in left.items())
-        warnings.append(f"{sum(left.values())} of {len(samples)} samples could not be used: {listed}")
+    warnings += _unused(left, len(samples))
     rule: Rule | None = (threshold or "f1") if linear and len(linear.classes) == 2 else None
     rows, doubts = _rows(evidence, method or ("temperature" if linear else "platt"), rule)
     record = Record(
@@ -189,6 +187,11 @@ def _checked(head: Head[Any], samples: Sequence[Sample]) -> tuple[list[str], boo
         return [], True
     text = "cannot be checked: not all training samples of this head are on record; make sure that none of these is one"
     return [text], False
+
+
+def _unused(left: Mapping[str, int], n: int) -> list[str]:
+    listed = ", ".join(f"{code} × {count}" for code, count in left.items())
+    return [f"{sum(left.values())} of {n} samples could not be used: {listed}"] if left else []
 
 
 def _rows(evidence: Sequence[Evidence], method: Method, rule: Rule | None) -> tuple[list[Row], list[str]]:

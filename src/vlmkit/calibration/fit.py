@@ -127,7 +127,10 @@ def notes(found: Map) -> tuple[str, ...]:
     """What is odd about a map: a temperature at its bounds, a slope that turns answers round."""
     if isinstance(found, Temperature):
         near = [bound for bound in (COLDEST, HOTTEST) if math.isclose(found.t, bound, rel_tol=_AT_BOUND)]
-        why = {COLDEST: "no error is among the samples", HOTTEST: "the logits say nothing about the truth"}
+        why = {
+            COLDEST: "no error is among the samples",
+            HOTTEST: "the logits say little about the truth, or are all off by one factor (then platt helps)",
+        }
         return tuple(f"the temperature is at its bound of {bound:g}: {why[bound]}" for bound in near)
     if isinstance(found, Platt) and min(found.slope) < 0:
         return (f"a slope of {min(found.slope):.3g} turns answers round: the logits are wrong more often than right",)
