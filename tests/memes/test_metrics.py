@@ -109,18 +109,16 @@ def test_baselines_never_look(hateful: int, majority: int) -> None:
     truths = [true(1)] * hateful + [true(0)] * (40 - hateful)
     ids = [str(number) for number in range(40)]
     found = baselines(truths, ids, seed=3)
-    assert list(found) == ["constant", "majority", "chance", "shuffled"]
+    assert list(found) == ["constant", "majority", "chance"]
     assert all(len(answers) == 40 for answers in found.values())
     assert {answer.label for answer in found["constant"]} == {0}
     assert {answer.label for answer in found["majority"]} == {majority}
-    assert sorted(answer.label for answer in found["shuffled"]) == sorted(one.label for one in truths)
-    for name in ("constant", "majority", "chance"):
+    for name in found:
         assert [answer.prob_hate for answer in found[name]] == pytest.approx([hateful / 40] * 40)
     assert found == baselines(truths, ids, seed=3)
     if 0 < hateful < 40:
         assert {answer.label for answer in found["chance"]} == {0, 1}
-        for name in ("chance", "shuffled"):
-            assert found[name] != baselines(truths, ids, seed=4)[name]
+        assert found["chance"] != baselines(truths, ids, seed=4)["chance"]
     with pytest.raises(DataError, match="none was given"):
         baselines([], ids, seed=0)
 
@@ -130,7 +128,8 @@ def test_baselines_stand_beside_the_figures() -> None:
     report = score([int(hate) for hate in truths], [said(0.9 if hate else 0.1) for hate in truths])
     assert report.metrics["macro_f1"] == 1.0
     assert report.baselines["majority"]["accuracy"] == 0.75
-    for name in ("constant", "majority", "chance", "shuffled"):
+    assert {"constant", "majority", "chance", "shuffled"} == set(report.baselines)
+    for name in report.baselines:
         assert report.baselines[name]["balanced_accuracy"] == pytest.approx(0.5, abs=0.08)
         assert report.baselines[name]["macro_f1"] < 0.6
         assert "valid" not in report.baselines[name]

@@ -71,25 +71,21 @@ def checks(sample: Sample, answer: Verdict | None) -> dict[str, float | None]:
 
 
 def baselines(truths: Sequence[Verdict], ids: Sequence[str], seed: int) -> dict[str, list[Verdict]]:
-    """What can be answered without looking: one answer an id, for each of four ways.
+    """What can be answered without looking: one answer an id, for each of three ways.
 
     - `constant`: never hate. `majority`: always the more frequent label; not hate where both are as frequent.
     - `chance`: hate as often as in `truths`, at random; the same for the same seed.
-    - `shuffled`: the truths themselves, each given to another sample.
 
-    The first three hold hate as probable as it is frequent in `truths`. Raises `DataError` without truths.
+    All hold hate as probable as it is frequent in `truths`. Raises `DataError` without truths.
     """
     if not truths:
         raise DataError("baselines learn from truths, and none was given")
     prior = sum(truth.label for truth in truths) / len(truths)
-    rng = np.random.default_rng(seed)
-    drawn = (rng.random(len(ids)) < prior).tolist()
-    order = rng.permutation(len(ids)) % len(truths)
+    drawn = (np.random.default_rng(seed).random(len(ids)) < prior).tolist()
     return {
         "constant": [_blind(0, prior)] * len(ids),
         "majority": [_blind(1 if prior > 0.5 else 0, prior)] * len(ids),
         "chance": [_blind(1 if hate else 0, prior) for hate in drawn],
-        "shuffled": [truths[int(place)] for place in order],
     }
 
 
