@@ -19,8 +19,9 @@ BITS = 64
 NEAR_BITS = 4
 """Hashes that differ in no more are of one picture.
 
-Another JPEG quality or another size moves 0 to 2 of the 64 bits of a photograph as a rule. Of two unrelated pictures
-half the bits differ; that at most 4 do happens to one pair in 3e13.
+Measured on 300 pictures, half of them synthetic memes: JPEG of quality 75 moves 0 to 2 of the 64 bits, of quality 20 at
+most 4, another size at most 2; two unrelated pictures differ in 31 on average, and in 6 at the least. Were bits drawn
+by coin, at most 4 would differ in one pair of 3e13.
 """
 _BANDS = NEAR_BITS + 1  # of two hashes that differ in 4 bits, one of 5 bands is equal (pigeonhole)
 _AS_IT_IS = ImageSpec(min_pixels=1, max_pixels=2**40, multiple_px=1)

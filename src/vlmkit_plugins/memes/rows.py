@@ -131,7 +131,7 @@ def _check_keys(row: Row, known: Collection[str], where: str) -> None:
 
 
 def _meta(row: Row, where: str) -> Row:
-    meta = row.get("meta") or {}
+    meta = {} if row.get("meta") is None else row["meta"]
     if not isinstance(meta, dict):
         raise DataError(f"{where}: meta: wanted an object; given {type(meta).__name__}")
     return dict(meta)
