@@ -32,7 +32,8 @@ class Outcome:
 class Case:
     """A scored sample, with all that was given and answered. `prediction` None: there was none.
 
-    `true_spans`, `answered_spans`: what happens when, for the strips of film heads (`Scoring.spans`).
+    `true_spans`, `answered_spans`: what happens when, for the strips of film heads (`Scoring.spans`). `true_fields`,
+    `answered_fields`: the closed fields (`Scoring.fields`).
     """
 
     sample: Sample
@@ -40,6 +41,8 @@ class Case:
     outcome: Outcome
     true_spans: tuple[Span, ...] = ()
     answered_spans: tuple[Span, ...] = ()
+    true_fields: Mapping[str, str] = field(default_factory=dict)
+    answered_fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

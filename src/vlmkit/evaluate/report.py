@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 
 PAGE = "report.html"
+
+log = logging.getLogger("vlmkit")
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,9 @@ class Report:
         try:
             return render(self), ()
         except MissingExtraError as error:
-            return None, (f"{PAGE} is left out: {error}",)
+            told = f"{PAGE} is left out: {error}"
+            log.warning(told)
+            return None, (told,)
 
     def _errors(self) -> Iterator[Sequence[Any]]:
         if self.columns:

@@ -171,10 +171,15 @@ def _cases(
 
 
 def _case(scoring: Scoring[T], joined: Joined[T], place: int, outcome: Outcome) -> Case:
-    sample, value = joined.samples[place], joined.values[place]
-    told = scoring.spans or (lambda *_: ())
-    spans = tuple(told(joined.truths[place], sample)), tuple(told(value, sample)) if value is not None else ()
-    return Case(sample, joined.answers[place], outcome, *spans)
+    sample, truth, value = joined.samples[place], joined.truths[place], joined.values[place]
+    case = Case(sample, joined.answers[place], outcome)
+    if scoring.spans is not None:
+        answered = tuple(scoring.spans(value, sample)) if value is not None else ()
+        case = replace(case, true_spans=tuple(scoring.spans(truth, sample)), answered_spans=answered)
+    if scoring.fields is not None:
+        given = dict(scoring.fields(value)) if value is not None else {}
+        case = replace(case, true_fields=dict(scoring.fields(truth)), answered_fields=given)
+    return case
 
 
 def _record(task: Task[T], answer: Prediction[T]) -> Any:

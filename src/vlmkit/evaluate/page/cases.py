@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vlmkit.evaluate.figures import Case
-from vlmkit.evaluate.page.gallery import TEXT_LETTERS, Exhibit, exhibits, within
+from vlmkit.evaluate.page.gallery import TEXT_LETTERS, Exhibit, exhibits, film_s, within
 from vlmkit.evaluate.page.sections import Plot, Section
 from vlmkit.evaluate.page.strips import colours_of, strip_plot
 from vlmkit.evaluate.table import figure
@@ -20,29 +20,36 @@ if TYPE_CHECKING:
 MOST = 12
 """Errors in the gallery, and films with a strip."""
 _MEDIA_BYTES = 1_900_000  # of all cards together; plots and tables take the rest of some 3 MB
-_LINES = 16  # of the comparison of truth and answer
+_LINES = 24  # of the comparison of truth and answer
 _LETTERS = 120
+_SEEN = 4  # fields that differ and are seen at once
 
 
 @dataclass(frozen=True)
 class Line:
-    """One field of truth and answer as text; `right` is whether they are the same."""
+    """One field of truth and answer as text. `wrong`: it is a closed field, and they differ."""
 
     path: str
     truth: str
     answer: str
-    right: bool
+    wrong: bool = False
     confidence: str = ""
 
 
 @dataclass(frozen=True)
 class Card:
-    """One error: what was given, what was true, what was answered, and what went wrong."""
+    """One error: what was given, what was true, what was answered, and what went wrong.
+
+    Attributes:
+        truth, answer: their labels. confidence: in the whole answer, or in its label.
+        wrong: the closed fields that differ, at most `_SEEN` of them. lines: everything; `more` fields are left out.
+    """
 
     sample_id: str
     truth: str
     answer: str | None
     confidence: str
+    wrong: tuple[Line, ...]
     lines: tuple[Line, ...]
     more: int
     figures: str
@@ -82,9 +89,9 @@ def _strip(case: Case, colours: Mapping[str, str]) -> str:
 
 
 def _length_s(case: Case) -> float:
-    """How long the clip is, where the sample says so without its film being opened."""
-    clip = next((media for media in case.sample.media.values() if isinstance(media, Clip)), None)
-    return clip.end_s - (clip.start_s or 0.0) if clip is not None and clip.end_s is not None else 0.0
+    """How long the clip is; 0 where nobody can say, and the spans' own ends have to do."""
+    clip = case.sample.media.get("video")
+    return (film_s(clip) if isinstance(clip, Clip) else None) or 0.0
 
 
 def _about(case: Case) -> str:
@@ -94,13 +101,13 @@ def _about(case: Case) -> str:
 
 def _card(case: Case, shown: Sequence[Exhibit]) -> Card:
     prediction, outcome = case.prediction, case.outcome
-    lines = _lines(case.sample.truth, prediction)
-    sure = _sure(prediction)
+    lines = _lines(case)
     return Card(
         sample_id=case.sample.id,
         truth=outcome.truth,
         answer=outcome.answer,
-        confidence=sure,
+        confidence=_sure(prediction),
+        wrong=tuple(line for line in lines if line.wrong)[:_SEEN] if outcome.answer is not None else (),
         lines=tuple(lines[:_LINES]),
         more=max(0, len(lines) - _LINES),
         figures=_figures(outcome.metrics),
@@ -124,24 +131,31 @@ def _sure(prediction: Prediction[Any] | None) -> str:
     return "" if name is None else f"{known[name]:.3f}"
 
 
-def _lines(truth: object, prediction: Prediction[Any] | None) -> list[Line]:
-    """Truth and answer side by side; what differs comes first."""
-    wanted = dict(flat(truth))
-    given = dict(flat(prediction.value)) if prediction is not None and prediction.value is not None else {}
+def _lines(case: Case) -> list[Line]:
+    """Truth and answer side by side: closed fields first, and of them those that differ."""
+    prediction = case.prediction
+    value = prediction.value if prediction else None
+    wanted = {**case.true_fields, **_opened(case.sample.truth)}
+    given = {**case.answered_fields, **_opened(value)}
     known = prediction.confidence if prediction else {}
+    closed = case.true_fields.keys() | case.answered_fields.keys() or wanted.keys() | given.keys()
     lines = [
         Line(
             path or "value",
             clipped(wanted.get(path, "–"), _LETTERS),
             clipped(given.get(path, "–"), _LETTERS),
-            wanted.get(path) == given.get(path),
+            path in closed and wanted.get(path) != given.get(path),
             f"{known[path]:.2f}" if path in known else "",
         )
-        for path in dict.fromkeys([*wanted, *given])
+        for path in dict.fromkeys([*case.true_fields, *wanted, *given])
     ]
-    return sorted(lines, key=lambda line: line.right)
+    return sorted(lines, key=lambda line: not line.wrong)
+
+
+def _opened(value: object) -> dict[str, str]:
+    return {} if value is None else dict(flat(value))
 
 
 def _figures(metrics: Mapping[str, float | None]) -> str:
-    told = [f"{name} {figure(value)}" for name, value in metrics.items() if value is not None]
+    told = [f"{name}\N{NO-BREAK SPACE}{figure(value)}" for name, value in metrics.items() if value is not None]
     return " · ".join(told[:6]) + (f" · and {len(told) - 6} more" if len(told) > 6 else "")

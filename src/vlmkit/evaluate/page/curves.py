@@ -11,7 +11,6 @@ from vlmkit.evaluate.page.canvas import HEAD, INK, PALE, SECOND, THIRD, WIDTH, S
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.ticker import Locator
 
     from vlmkit.calibration.error import Bin, RiskCoverage
 
@@ -91,10 +90,10 @@ def risk_plot(name: str, curve: RiskCoverage) -> str:
     sheet = Sheet(272)
     sheet.text(2, 14, "share of the given answers that is wrong", color=PALE, fontsize=10.5)
     axes = sheet.panel(_LEFT, 26, _WIDE, 200)
-    most = max([*curve.risk, 0.02])
+    most = max([*curve.risk, 0.05])
     axes.set(xlim=(0, 1), ylim=(0, min(1.0, most * 1.15)))
     _ticks(axes)
-    axes.yaxis.set_major_locator(_locator())
+    _percents(axes)
     axes.step([0, *curve.coverage], [curve.risk[0], *curve.risk], where="pre", color=HEAD, linewidth=2, clip_on=False)
     told = list(operating_points(curve))
     for wanted, coverage, threshold, risk in told:
@@ -102,8 +101,8 @@ def risk_plot(name: str, curve: RiskCoverage) -> str:
         if wanted in _MARKED:
             told_ = f"{threshold:.2f}".lstrip("0")
             below = risk > 0.2 * axes.get_ylim()[1]
-            looks: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "color": INK, "fontsize": 10}
-            axes.annotate(told_, (coverage, risk), (0, -16 if below else 8), **looks)
+            looks: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "color": INK, "gid": "halo"}
+            axes.annotate(told_, (coverage, risk), (0, -16 if below else 8), fontsize=10, **looks)
     sheet.text(_LEFT + _WIDE / 2, 262, "share that is answered", ha="center", color=PALE, fontsize=10.5)
     points = ", ".join(
         f"below {threshold:.3f} leaves {share:.0%} with {risk:.1%} wrong" for _, share, threshold, risk in told
@@ -144,7 +143,8 @@ def _ticks(axes: Axes) -> None:
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
 
 
-def _locator() -> Locator:
-    from matplotlib.ticker import MaxNLocator
+def _percents(axes: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    return MaxNLocator(4)
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 2):g} %"))

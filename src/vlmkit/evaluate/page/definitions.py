@@ -28,7 +28,8 @@ def told_by_task(report: Report) -> Iterator[tuple[str, str]]:
     for point in points:
         names = [name for name in re.findall(r"`([^`]+)`", point) if name in report.metrics]
         if names:
-            yield ", ".join(dict.fromkeys(names)), point.replace("`", "")
+            title, text = ", ".join(dict.fromkeys(names)), point.replace("`", "")
+            yield title, text.removeprefix(f"{title}: ")
 
 
 def _definitions(report: Report) -> Iterator[tuple[str, str]]:

@@ -32,6 +32,7 @@ _IMAGE = ImageSpec(min_pixels=1, max_pixels=_SIDE_PX * _SIDE_PX, multiple_px=1)
 _FILM = VideoSpec(
     sampler="uniform", frames=_FRAMES, min_pixels=1, max_pixels=_FRAME_PX * _FRAME_PX * 9 // 16, multiple_px=1
 )
+_ONE = VideoSpec(sampler="uniform", frames=1, min_pixels=1, max_pixels=64, multiple_px=1)
 _SOUND = AudioSpec(rate_hz=_HZ, min_s=0.01, max_s=SOUND_S, over="head")
 
 
@@ -71,6 +72,15 @@ class Exhibit:
 def exhibits(sample: Sample) -> list[Exhibit]:
     """Every medium of the sample; one that cannot be opened says why."""
     return [_exhibit(kind, media) for kind, media in sample.media.items()]
+
+
+def film_s(clip: Clip) -> float | None:
+    """How long a film is; None for one that cannot be opened, or is too large to be read through for it."""
+    try:
+        _check_size(clip)
+        return open_video(clip, _ONE).duration_s
+    except MediaError:
+        return None
 
 
 def _exhibit(kind: str, media: Media) -> Exhibit:

@@ -25,6 +25,7 @@ from vlmkit.evaluate.page.tables import (
     slice_table,
     threshold_table,
 )
+from vlmkit.evaluate.page.titles import shown_fields, titles
 from vlmkit.evaluate.table import figure
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def headline_plots(report: Report) -> Iterator[str]:
 
 def classes(report: Report) -> Section | None:
     """F1 as bars with intervals, precision and recall on them, for the label and each closed field."""
-    fields = [(table.name, table.rows) for table in report.fields] or [("label", report.labels)]
+    names = titles(report)
+    fields = [(names[table.name], table.rows) for table in shown_fields(report)] or [("label", report.labels)]
     drawn = [
         Plot(rows_plot([_class(row) for row in chunk], f"{name} by class", subject="F1", bars=True), name + place)
         for name, rows in fields
@@ -107,25 +109,27 @@ def classes(report: Report) -> Section | None:
 
 def confusions(report: Report) -> Section | None:
     """One matrix a field."""
-    drawn = [Plot(matrix_plot(table), table.name, _field(table)) for table in report.fields]
+    names = titles(report)
+    drawn = [Plot(matrix_plot(table), names[table.name], _field(table)) for table in shown_fields(report)]
     lead = "A row is a true class, a column what was answered. Blue is right, orange is wrong, grey had no answer; the "
     lead += "shade is the share of the row."
     if any(len(table.classes) > MOST for table in report.fields):
         lead += f" Beyond {MOST} classes the rarest are put together; the tables below have them all."
-    tables = map(confusion_table, report.fields)
+    tables = map(confusion_table, shown_fields(report))
     return _section("confusions", "Confusions", lead, drawn, tables)
 
 
 def reliability(report: Report) -> Section | None:
     """Bars of accuracy by confidence, before and after calibration where there was one."""
-    drawn = []
+    drawn, names = [], titles(report)
     for one in report.reliability:
+        name = names[one.name]
         if one.before is not None and one.ece_before is not None:
-            svg = reliability_plot(one.before, one.name, one.ece_before, before=True)
-            drawn.append(Plot(svg, f"{one.name}, before calibration: ECE {one.ece_before:.3f}"))
+            svg = reliability_plot(one.before, name, one.ece_before, before=True)
+            drawn.append(Plot(svg, f"{name}, before calibration: ECE {one.ece_before:.3f}"))
         when = "" if one.before is None else ", after calibration"
-        svg = reliability_plot(one.after, one.name, one.ece_after)
-        drawn.append(Plot(svg, f"{one.name}{when}: ECE {one.ece_after:.3f}", f"{one.n} answers"))
+        svg = reliability_plot(one.after, name, one.ece_after)
+        drawn.append(Plot(svg, f"{name}{when}: ECE {one.ece_after:.3f}", f"{one.n} answers"))
     lead = "How often answers are right where the head was so and so sure. Bars on the dashed line: it knows how sure "
     lead += "to be; below it: too sure. Few answers in a bar (n) make it jump."
     tables = (calibration_table(one) for one in report.reliability if one.metrics)
@@ -147,7 +151,8 @@ def thresholds(report: Report) -> Section | None:
 
 def risk(report: Report) -> Section | None:
     """Risk–coverage curves, and what to abstain below."""
-    drawn = [Plot(risk_plot(name, curve), name, f"AURC {curve.aurc:.3f}") for name, curve in report.risk]
+    names = titles(report)
+    drawn = [Plot(risk_plot(names[name], curve), names[name], f"AURC {curve.aurc:.3f}") for name, curve in report.risk]
     if not drawn:
         return None
     lead = "What is gained by answering only where the head is sure: abstain_below in Python and on the "
