@@ -101,13 +101,14 @@ def _about(case: Case) -> str:
 
 def _card(case: Case, shown: Sequence[Exhibit]) -> Card:
     prediction, outcome = case.prediction, case.outcome
-    lines = _lines(case)
+    lines = _lines(case) if outcome.answer is not None else []
+    said = (outcome.truth, outcome.answer)  # the label stands above them
     return Card(
         sample_id=case.sample.id,
         truth=outcome.truth,
         answer=outcome.answer,
         confidence=_sure(prediction),
-        wrong=tuple(line for line in lines if line.wrong)[:_SEEN] if outcome.answer is not None else (),
+        wrong=tuple(line for line in lines if line.wrong and (line.truth, line.answer) != said)[:_SEEN],
         lines=tuple(lines[:_LINES]),
         more=max(0, len(lines) - _LINES),
         figures=_figures(outcome.metrics),
