@@ -45,9 +45,9 @@ def test_a_public_expert_is_named_and_not_written(tmp_path: Path) -> None:
 
 def test_what_was_trained_is_nobody_elses_and_what_was_not_is_said() -> None:
     made = assembled(0, source="microsoft/mdeberta-v3-base")
-    assert made.untrained == ("fusion", "classifiers")
+    assert list(made.untrained) == ["fusion", "classifiers"]
     made.own({"projector", "decoder"})
-    assert made.untrained == ()
+    assert not made.untrained
     assert made.parts["text"].source == "microsoft/mdeberta-v3-base"
     made.own({"encoder"})
     assert made.parts["text"].source is None

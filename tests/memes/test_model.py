@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
+from torch import nn
 
 from vlmkit.decoders.linear import LinearDecoder
 from vlmkit.encoders.hf_image import HfImages
@@ -143,6 +144,7 @@ def test_logits_that_are_no_numbers_are_no_answer(head: Head[Verdict]) -> None:
     reader = head.model.decoder
     assert isinstance(reader, LinearDecoder)
     layer = reader.module["text_expert"]
+    assert isinstance(layer, nn.Linear)
     kept = layer.bias.detach().clone()
     try:
         with torch.no_grad():

