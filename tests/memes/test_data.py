@@ -12,6 +12,7 @@ from vlmkit.errors import DataError, MediaError
 from vlmkit.types import Image, Sample
 from vlmkit_plugins.memes.data import read
 from vlmkit_plugins.memes.schema import Verdict
+from vlmkit_plugins.memes.splits import write_plan
 
 
 def only(folder: Path) -> Sample:
@@ -189,8 +190,7 @@ def test_one_split_can_be_read_by_its_name(tmp_path: Path) -> None:
 
 def test_a_plan_beside_the_manifest_counts(tmp_path: Path) -> None:
     manifest(tmp_path, [record("a"), record("b", split="unsplit")])
-    plan = tmp_path / "splits.json"
-    plan.write_text(json.dumps({"a": "test", "b": "dev"}))
+    plan = write_plan({"a": "test", "b": "dev"}, tmp_path)
     assert {sample.id: sample.meta["split"] for sample in read(tmp_path)} == {"a": "test", "b": "val"}
     assert [sample.id for sample in read(tmp_path / "test")] == ["a"]
     for wrong, named in (

@@ -28,7 +28,7 @@ from vlmkit.types import Image, Sample
 from vlmkit_plugins.memes.hatecheck import is_hatecheck, read_hatecheck
 from vlmkit_plugins.memes.lines import read_lines
 from vlmkit_plugins.memes.rows import samples_of, with_meta
-from vlmkit_plugins.memes.shards import SPLITS_FILE
+from vlmkit_plugins.memes.splits import FILE as SPLITS_FILE
 from vlmkit_plugins.memes.splits import split_name
 from vlmkit_plugins.memes.unpacking import has_shards, read_shards, read_splits
 

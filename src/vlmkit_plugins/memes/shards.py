@@ -26,10 +26,11 @@ from vlmkit.errors import DataError, MediaError, MissingExtraError
 from vlmkit.media import ImageSpec, open_image
 from vlmkit.types import Image, Sample
 from vlmkit_plugins.memes.gates import Gates, named, positives
+from vlmkit_plugins.memes.splits import write_plan
 
 Fit = Literal["squash", "pad", "keep"]
 
-FOLDER, PATTERN, SPLITS_FILE, STATS_FILE = "shards", "shard-%06d.tar", "splits.json", "stats.json"
+FOLDER, PATTERN, STATS_FILE = "shards", "shard-%06d.tar", "stats.json"
 SHARD_SAMPLES = 5000
 SIDE_PX = 384
 """Of the square that pictures are scaled to: what SigLIP base 384 looks at."""
@@ -78,9 +79,8 @@ def write_shards(
             raise DataError(f"{folder}: not built: " + "\n  ".join(faults))
         stats = _stats(placed, packed, failures, time.monotonic() - started)
         stats |= {"side_px": None if fit == "keep" else side_px, "fit": fit}
-        ids = {sample.id: split for split, found in packed.items() for sample in found}
-        for name, data in ((STATS_FILE, stats), (SPLITS_FILE, ids)):
-            (draft / name).write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        (draft / STATS_FILE).write_text(json.dumps(stats, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        write_plan({sample.id: split for split, found in packed.items() for sample in found}, draft)
         if folder.exists():
             folder.rmdir()
         draft.rename(folder)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vlmkit.errors import DataError, MediaError
@@ -14,6 +16,7 @@ from vlmkit.types import Sample
 from vlmkit_plugins.memes.fingerprints import Fingerprint, fingerprint, near
 from vlmkit_plugins.memes.letters import visible
 
+FILE = "splits.json"
 SPLITS = ("train", "val", "test")
 SHARES: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
 _NAMES = {
@@ -80,6 +83,14 @@ def plan(samples: Iterable[Sample], shares: Mapping[str, float] = SHARES, seed: 
             f"largest of {largest}; give more samples or fewer splits"
         )
     return {sample.id: found[sample.id] for sample in samples}
+
+
+def write_plan(found: Mapping[str, str], folder: Path) -> Path:
+    """Write a plan beside the manifest that it is about (`splits.json`), whole or not at all, and return its path."""
+    path, draft = Path(folder) / FILE, Path(folder) / f".{FILE}.part"
+    draft.write_text(json.dumps(dict(found), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    draft.replace(path)
+    return path
 
 
 def leaks(by_split: Mapping[str, Iterable[Sample]]) -> tuple[Leak, ...]:

@@ -14,7 +14,8 @@ from vlmkit.errors import DataError, MediaError
 from vlmkit.types import Image, Sample
 from vlmkit_plugins.memes.rows import with_meta
 from vlmkit_plugins.memes.schema import parse_labels, truth
-from vlmkit_plugins.memes.shards import FOLDER, SPLITS_FILE, STATS_FILE, webdataset
+from vlmkit_plugins.memes.shards import FOLDER, STATS_FILE, webdataset
+from vlmkit_plugins.memes.splits import FILE as SPLITS_FILE
 from vlmkit_plugins.memes.splits import split_name
 from vlmkit_plugins.memes.wording import parts
 
