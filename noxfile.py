@@ -35,6 +35,9 @@ OLDEST = [
     "tests/llms/test_embedded.py",
     "tests/warehouse/test_tiny.py",
     "tests/purrsight/test_tiny.py",
+    "tests/memes/test_model.py",
+    "tests/memes/test_tiny.py",
+    "tests/encoders/test_hf_image.py",
     "tests/training",
 ]
 
@@ -148,6 +151,7 @@ def demo(session: nox.Session) -> None:
     with session.chdir(folder):
         run("vlmkit", "demo", "warehouse", "-o", "warehouse", *session.posargs)
         run("vlmkit", "demo", "purrsight", "-o", "purrsight", *session.posargs)
+        run("vlmkit", "demo", "memes", "-o", "memes", *session.posargs)
     for picture in sorted(folder.rglob("*.png")):
         session.log(f"picture: {picture}")
 

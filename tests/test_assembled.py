@@ -47,7 +47,7 @@ def test_what_was_trained_is_nobody_elses_and_what_was_not_is_said() -> None:
     made = assembled(0, source="microsoft/mdeberta-v3-base")
     assert list(made.untrained) == ["fusion", "classifiers"]
     made.own({"projector", "decoder"})
-    assert not made.untrained
+    assert len(made.untrained) == 0
     assert made.parts["text"].source == "microsoft/mdeberta-v3-base"
     made.own({"encoder"})
     assert made.parts["text"].source is None
