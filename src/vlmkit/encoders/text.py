@@ -14,9 +14,20 @@ from vlmkit.hub import opened, refuse_gaps
 from vlmkit.types import Batch, Features, Inputs, Modality, Problem, Sample
 
 # What a published encoder may hold or lack besides what is read: heads of its pretraining, and old buffers.
-_HEADS = ("cls.", "lm_head.", "classifier.", "discriminator_predictions.", "mask_predictions.", "vocab_")
+_HEADS = (
+    "cls.",
+    "lm_head.",
+    "classifier.",
+    "discriminator_predictions.",
+    "lm_predictions.",
+    "mask_predictions.",
+    "vocab_",
+)
 _POOLER = "pooler."
 _BUFFERS = ("position_ids", "token_type_ids")
+# DeBERTa v3: what its discriminator added to the generator's words, already in the sum that is read (He et al. 2021,
+# arXiv 2111.09543, 3.2), and absolute positions, which only the mask decoder of its pretraining took.
+_LEFTOVERS = ("embeddings._weight", "position_embeddings.weight")
 
 
 Words = Callable[[Sample], tuple[str, tuple[Problem, ...]]]
@@ -82,20 +93,31 @@ class HfText:
             )
 
     def transform(self, sample: Sample, modality: Modality) -> Inputs | None:
-        """`input_ids` `[n]`; None for a sample without text."""
+        """`input_ids` `[n]`; none for a sample without text, or whose text has no sign that the encoder knows.
+
+        Notes say what was left out of a text (`text_cut`) and that nothing of it could be read (`text_unknown`).
+        """
         words, notes = self._words(sample)
         if not words.strip():
             return {"notes": notes} if notes else None
-        said = {"notes": notes} if notes else {}
-        ids: list[int] = self.tokenizer(words, verbose=False)["input_ids"]
-        if len(ids) <= self._max_tokens:
-            return {"input_ids": torch.tensor(ids), **said}
-        bare: list[int] = self.tokenizer(words, add_special_tokens=False, verbose=False)["input_ids"]
-        left = getattr(self.tokenizer, "truncation_side", "right") == "left"
-        end = "beginning" if left else "end"
-        text = f"it has {len(ids)} tokens and the text encoder reads {self._max_tokens}: its {end} was left out"
-        short = _cut(ids, bare, self._max_tokens, from_left=left)
-        return {"input_ids": torch.tensor(short), "notes": (*notes, Problem("text_cut", text, "text"))}
+        made = self.tokenizer(words, return_special_tokens_mask=True, verbose=False)
+        ids: list[int] = made["input_ids"]
+        own: list[int] = made["special_tokens_mask"]
+        if len(ids) > self._max_tokens:
+            left = getattr(self.tokenizer, "truncation_side", "right") == "left"
+            end = "beginning" if left else "end"
+            text = f"it has {len(ids)} tokens and the text encoder reads {self._max_tokens}: its {end} was left out"
+            notes = (*notes, Problem("text_cut", text, "text"))
+            ids, own = _cut(ids, own, self._max_tokens, from_left=left)
+        if self._unknown([one for one, special in zip(ids, own, strict=True) if not special]):
+            text = "none of its signs is in the vocabulary of the text encoder: nothing of it was read"
+            return {"notes": (*notes, Problem("text_unknown", text, "text"))}
+        return {"input_ids": torch.tensor(ids), **({"notes": notes} if notes else {})}
+
+    def _unknown(self, ids: Sequence[int]) -> bool:
+        """Whether there is nothing in it but blanks and the token for what is not in the vocabulary."""
+        unknown = self.tokenizer.unk_token_id
+        return unknown in ids and not self.tokenizer.decode(sorted(set(ids) - {unknown})).strip()
 
     def encode(self, batch: Batch) -> dict[Modality, Features]:
         """`[n, d]`, one row a text. Padding is masked: a row does not depend on the rest of the batch."""
@@ -135,19 +157,18 @@ def without_pooler(hf: Any) -> Any:
 
 def _spare(kind: str, key: str) -> bool:
     allowed = (_POOLER,) if kind == "missing" else (_POOLER, *_HEADS) if kind == "unexpected" else ()
-    return key.startswith(allowed) or key.endswith(_BUFFERS)
+    return key.startswith(allowed) or key.endswith((*_BUFFERS, *_LEFTOVERS) if kind == "unexpected" else _BUFFERS)
 
 
-def _cut(ids: list[int], bare: list[int], n: int, *, from_left: bool) -> list[int]:
-    """`n` of the `ids`, the special ones around the `bare` text among them, as a tokenizer's own truncation has it.
+def _cut(ids: Sequence[int], own: Sequence[int], n: int, *, from_left: bool) -> tuple[list[int], list[int]]:
+    """`n` of the `ids`, all of the tokenizer's `own` (1) among them, as a tokenizer's own truncation has it.
 
     That one is not used: it is a setting of the tokenizer, which several threads share.
     """
-    n_special = len(ids) - len(bare)
-    before = next((i for i in range(n_special + 1) if ids[i : i + len(bare)] == bare), n_special)
-    words = ids[before : before + len(bare)]
-    kept = words[len(ids) - n :] if from_left else words[: n - n_special]
-    return [*ids[:before], *kept, *ids[before + len(bare) :]]
+    words = [at for at, special in enumerate(own) if not special]
+    left_out = len(ids) - n
+    gone = set(words[:left_out] if from_left else words[len(words) - left_out :])
+    return [one for at, one in enumerate(ids) if at not in gone], [one for at, one in enumerate(own) if at not in gone]
 
 
 def _padded(texts: Sequence[Tensor], pad: int | None) -> tuple[Tensor, Tensor]:
