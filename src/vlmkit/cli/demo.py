@@ -113,8 +113,8 @@ def _leaves(value: Any) -> Iterator[str]:
     if isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _leaves(item)
-    else:
-        yield str(value)
+    elif isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        yield str(value)  # names and counts; how sure a member was stands in the picture
 
 
 def _mark(value: float | None) -> str:
