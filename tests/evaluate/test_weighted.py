@@ -60,3 +60,9 @@ def test_nothing_drawn_is_undefined() -> None:
     scores, positive, nothing = np.array([0.9, 0.1]), np.array([True, False]), np.zeros((1, 2))
     assert all(math.isnan(figure(scores, positive, nothing)[0]) for figure in (weighted.ece, weighted.adaptive_ece))
     assert math.isnan(weighted.aurc(scores, positive, nothing)[0])
+
+
+def test_no_sample_at_all_is_undefined() -> None:
+    none, nothing = np.zeros(0), np.zeros((2, 0))
+    for figure in (weighted.auroc, weighted.average_precision, weighted.aurc, weighted.ece, weighted.adaptive_ece):
+        assert np.isnan(figure(none, none.astype(bool), nothing)).tolist() == [True, True]

@@ -22,7 +22,7 @@ def auroc(scores: Array, positive: Flags, weights: Array) -> Array:
     hits, misses = _sums(weights[:, order], positive[order], last)
     new_misses = np.diff(misses, axis=1, prepend=0.0)
     before = np.concatenate([np.zeros((len(weights), 1)), hits[:, :-1]], axis=1)
-    return _ratio((new_misses * (before + hits) / 2).sum(axis=1), hits[:, -1] * misses[:, -1])
+    return _ratio((new_misses * (before + hits) / 2).sum(axis=1), _total(hits) * _total(misses))
 
 
 def average_precision(scores: Array, positive: Flags, weights: Array) -> Array:
@@ -31,7 +31,7 @@ def average_precision(scores: Array, positive: Flags, weights: Array) -> Array:
     hits, misses = _sums(weights[:, order], positive[order], last)
     new_hits = np.diff(hits, axis=1, prepend=0.0)
     precision = np.nan_to_num(_ratio(hits, hits + misses))
-    return _ratio((new_hits * precision).sum(axis=1), hits[:, -1])
+    return _ratio((new_hits * precision).sum(axis=1), _total(hits))
 
 
 def aurc(confidences: Array, right: Flags, weights: Array) -> Array:
@@ -40,7 +40,7 @@ def aurc(confidences: Array, right: Flags, weights: Array) -> Array:
     hits, wrong = _sums(weights[:, order], right[order], last)
     answered = hits + wrong
     risk = np.nan_to_num(_ratio(wrong, answered))
-    return _ratio((np.diff(answered, axis=1, prepend=0.0) * risk).sum(axis=1), answered[:, -1])
+    return _ratio((np.diff(answered, axis=1, prepend=0.0) * risk).sum(axis=1), _total(answered))
 
 
 def ece(confidences: Array, right: Flags, weights: Array, bins: int = BINS) -> Array:
@@ -58,7 +58,7 @@ def adaptive_ece(confidences: Array, right: Flags, weights: Array, bins: int = B
     total = drawn.sum(axis=1)
     below = np.cumsum(drawn, axis=1)[:, last]
     first = np.concatenate([np.zeros((len(weights), 1)), below[:, :-1]], axis=1)  # rank of a group's first sample
-    group = np.concatenate([[0], np.cumsum(np.diff(confidences[order]) != 0)])
+    group = np.searchsorted(last, np.arange(len(order)))
     with np.errstate(invalid="ignore", divide="ignore"):
         where = np.minimum(np.nan_to_num(first * bins // total[:, None]), bins - 1).astype(np.intp)[:, group]
     gap = drawn * (confidences - right)[order]
@@ -71,13 +71,18 @@ def _descending(scores: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The order of scores, highest first, and where in it each group of equal ones ends."""
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
-    return order, np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    return order, np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)[: len(order)])
 
 
 def _sums(weights: Array, positive: Flags, last: NDArray[np.intp]) -> tuple[Array, Array]:
     """How much weight of positives and of others lies at or above each distinct score, `[r, groups]`."""
     hits: Array = np.cumsum(weights * positive, axis=1)[:, last]
     return hits, np.cumsum(weights, axis=1)[:, last] - hits
+
+
+def _total(sums: Array) -> Array:
+    found: Array = sums.max(axis=1, initial=0.0)  # cumulative, and there may be none
+    return found
 
 
 def _ratio(part: Array, whole: Array) -> Array:
