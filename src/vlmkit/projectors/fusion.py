@@ -142,9 +142,11 @@ class Fusion:
         there: dict[Modality, Tensor] = {}
         for name in self.in_dims:
             like = self._fused.missing[name]
-            there[name] = torch.tensor([lanes[name].lengths[at] for at in owners], device=like.device).bool()
+            held = [bool(lanes[name].lengths[at]) for at in owners]
+            places = torch.tensor([at for at, one in enumerate(held) if one], dtype=torch.long, device=like.device)
             blank = like.new_zeros(len(owners), len(like))
-            rows[name] = blank.index_put((there[name].nonzero()[:, 0],), lanes[name].values.to(like))
+            rows[name] = blank.index_put((places,), lanes[name].values.to(like))
+            there[name] = torch.tensor(held, dtype=torch.bool, device=like.device)
         found: Tensor = self._fused(rows, self._kept(there))
         return found
 
