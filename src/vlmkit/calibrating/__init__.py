@@ -90,8 +90,7 @@ def calibrate(
         method: a temperature for members; Platt for answers in words, whose token probabilities are off by a factor
             that no temperature can undo.
         threshold: how the thresholds of heads with two classes are chosen; by F1 when not given.
-        mode: "pilot" for a first try, beside the one that is served.
-        watched: shows how far it is.
+        mode: "pilot" for a first try, beside the one that is served. watched: shows how far it is.
 
     Raises:
         DataError: samples by whose id or content the head has learned, ids that come twice, no truth, logits that are
@@ -106,7 +105,8 @@ def calibrate(
     warnings, checked = _checked(head, samples)
     known = [sample for sample in samples if sample.truth is not None]
     said = members(head, linear, known, batch_size) if linear else answers(head, known, batch_size)
-    evidence, left = gathered(watched(said, len(known)), linear.classes if linear else ANSWERS)
+    classes, expected = (linear.classes, tuple(linear.members)) if linear else (ANSWERS, ())
+    evidence, left = gathered(watched(said, len(known)), classes, expected)
     if len(known) < len(samples):
         left["no_truth"] = len(samples) - len(known)
     warnings += _unused(left, len(samples))
@@ -198,6 +198,9 @@ def _rows(evidence: Sequence[Evidence], method: Method, rule: Rule | None) -> tu
     """A map for every name that can be fitted, and what to know about them."""
     rows, doubts = list[Row](), list[str]()
     for one in evidence:
+        if not one.labels:
+            doubts.append(f"{one.name} is asked about none of these samples, and not calibrated")
+            continue
         try:
             row = measured(one, method, rule)
         except DataError as error:

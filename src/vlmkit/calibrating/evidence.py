@@ -77,9 +77,16 @@ def _judged(scoring: Scoring[Any], truth: Any, answer: Prediction[Any]) -> dict[
     return found
 
 
-def gathered(said: Iterable[Said], classes: tuple[str, ...]) -> tuple[list[Evidence], dict[str, int]]:
-    """By member or field, `reply` last; and how many samples said nothing, by reason. `classes` are of the logits."""
-    found: dict[str, Evidence] = {}
+def gathered(
+    said: Iterable[Said], classes: tuple[str, ...], members: Iterable[str] = ()
+) -> tuple[list[Evidence], dict[str, int]]:
+    """By member or field, `reply` last; and how many samples said nothing, by reason.
+
+    Args:
+        classes: what the logits are of.
+        members: names that are there even if no sample asks them.
+    """
+    found = {name: Evidence(name, classes) for name in members}
     left = Counter[str]()
     for figures, reason in said:
         left.update([reason] if reason else ())

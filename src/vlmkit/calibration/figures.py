@@ -20,6 +20,8 @@ FEW = 30  # samples; below it a fitted map says more about them than about the h
 RARE = 10  # samples of the rarest class
 ANSWERS = ("wrong", "right")
 
+_WORSE = 0.01  # of a log loss: less is noise
+
 Labels = NDArray[np.intp]
 
 
@@ -81,19 +83,20 @@ def measured(evidence: Evidence, method: Method, rule: Rule | None) -> Row:
             )
         except DataError as error:
             said.append(f"{error}; the threshold stays .5")
-    errors = change(lambda p, truth: _ece(p, truth, of_answers))
-    if errors.before is not None and errors.after is not None and errors.after > errors.before:
-        said.append(
-            f"ECE goes from {errors.before:.3f} to {errors.after:.3f}: the map does not help on other samples; bring "
-            "more, or take another method"
-        )
+    lost = change(_log_loss)
+    if (
+        lost.before is not None
+        and (lost.after is None or lost.after > lost.before * (1 + _WORSE))
+        and crossed is not None
+    ):
+        said.append("log loss on other samples gets worse: the map does not help; bring more, or take another method")
     fitted = Fitted(
         n=len(labels),
         positives=int(labels.sum()) if len(evidence.classes) == 2 else None,
         method=method,
-        ece=errors,
+        ece=change(lambda p, truth: _ece(p, truth, of_answers)),
         brier=change(_brier),
-        log_loss=change(_log_loss),
+        log_loss=lost,
         threshold=chosen,
         notes=tuple(said),
     )
