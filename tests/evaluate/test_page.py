@@ -45,7 +45,7 @@ class Page(HTMLParser):
             assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        self.text += f"{data} "
 
     def with_tag(self, name: str) -> list[dict[str, str | None]]:
         """The attributes of every such tag."""

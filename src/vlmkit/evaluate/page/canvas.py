@@ -20,7 +20,6 @@ from vlmkit.markup import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 WIDTH = 360
 """Pixels of a sheet before the page scales it."""
@@ -62,19 +61,15 @@ _UNSAID = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
 class Sheet:
-    """A drawing in pixels, y downwards. Raises `MissingExtraError` without matplotlib."""
+    """A drawing in pixels, y downwards; made and drawn inside `style`."""
 
     def __init__(self, height: float, width: float = WIDTH) -> None:
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise MissingExtraError("matplotlib", "report") from error
+        from matplotlib.figure import Figure
 
         self.width, self.height = width, height
-        with style():
-            self.figure: Figure = Figure(figsize=(width / 72, height / 72), dpi=72)
-            self._axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
-            self._axes.axis("off")
+        self.figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+        self._axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+        self._axes.axis("off")
 
     def text(self, x: float, y: float, words: str, **style_: Any) -> None:
         """Words in one line; `y` is their baseline."""
@@ -100,30 +95,34 @@ class Sheet:
     def panel(self, x: float, y: float, width: float, height: float) -> Axes:
         """Axes with scales of their own at this place of the sheet, ruled lightly."""
         sides = (x / self.width, 1 - (y + height) / self.height, width / self.width, height / self.height)
-        with style():
-            axes = self.figure.add_axes(sides, facecolor="none")
-            axes.tick_params(length=0, pad=4, labelsize=10, labelcolor=PALE)
-            axes.grid(color=LINE, linewidth=0.8)
-            axes.set_axisbelow(True)
-            for spine in axes.spines.values():
-                spine.set_visible(False)
+        axes = self.figure.add_axes(sides, facecolor="none")
+        axes.tick_params(length=0, pad=4, labelsize=10, labelcolor=PALE)
+        axes.grid(color=LINE, linewidth=0.8)
+        axes.set_axisbelow(True)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
         return axes
 
     def svg(self, title: str) -> str:
         """The drawing as an element of a page. `title` says what it shows, to those who do not see it."""
         file = io.StringIO()
-        with style():
-            self.figure.savefig(file, format="svg", transparent=True, metadata=_UNSAID)
+        self.figure.savefig(file, format="svg", transparent=True, metadata=_UNSAID)
         told = html.escape(plain(title), quote=True)
         size = f'viewBox="0 0 {self.width:g} {self.height:g}"'
-        inside = _cleaned(file.getvalue())
+        inside = _cleaned(file.getvalue(), told)
         return f'<svg class="plot" role="img" aria-label="{told}" {size}><title>{told}</title>{inside}</svg>'
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """How everything is drawn, whatever the user's own settings of matplotlib are."""
-    import matplotlib
+    """How everything is drawn, whatever the user's own settings of matplotlib are; around whatever makes a sheet.
+
+    Raises `MissingExtraError` without matplotlib.
+    """
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "report") from error
 
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()
@@ -143,11 +142,11 @@ def width_of(words: str, size: float = 11) -> float:
     return LETTER * size * len(words)
 
 
-def _cleaned(svg: str) -> str:
+def _cleaned(svg: str, title: str) -> str:
     """What stands inside the `svg` element, without what would reach the rest of the page."""
     inside = svg[svg.index(">", svg.index("<svg")) + 1 : svg.rindex("</svg>")]
     inside = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", inside, flags=re.DOTALL)  # its rules are global
-    own = f"v{zlib.crc32(inside.encode('utf-8', 'backslashreplace')):08x}"  # ids are a page's, and drawings are many
+    own = f"v{zlib.crc32((title + inside).encode()):08x}"  # ids are a page's, and drawings are many
     inside = re.sub(r"<[^>]+>", lambda tag: _tag(tag.group(), own), inside)
     return re.sub(r"<defs>\s*</defs>", "", inside)
 

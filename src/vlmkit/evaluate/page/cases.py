@@ -101,7 +101,7 @@ def _about(case: Case) -> str:
 
 def _card(case: Case, shown: Sequence[Exhibit]) -> Card:
     prediction, outcome = case.prediction, case.outcome
-    lines = _lines(case) if outcome.answer is not None else []
+    lines = _lines(case)
     said = (outcome.truth, outcome.answer)  # the label stands above them
     return Card(
         sample_id=case.sample.id,
@@ -145,7 +145,7 @@ def _lines(case: Case) -> list[Line]:
             path or "value",
             clipped(wanted.get(path, "–"), _LETTERS),
             clipped(given.get(path, "–"), _LETTERS),
-            path in closed and wanted.get(path) != given.get(path),
+            value is not None and path in closed and wanted.get(path) != given.get(path),
             f"{known[path]:.2f}" if path in known else "",
         )
         for path in dict.fromkeys([*case.true_fields, *wanted, *given])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vlmkit.evaluate.figures import ThresholdCurve
-from vlmkit.evaluate.page.canvas import HEAD, INK, PALE, SECOND, THIRD, WIDTH, Sheet, width_of
+from vlmkit.evaluate.page.canvas import HEAD, INK, PALE, SECOND, THIRD, WIDTH, Sheet, style, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +20,7 @@ SHARES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
 _MARKED = (0.9, 0.8, 0.7, 0.5)  # of them, those far enough apart for a figure at their dot
 
 
+@style()
 def reliability_plot(bins: Sequence[Bin], name: str, ece: float, *, before: bool = False) -> str:
     """Accuracy by confidence as bars, the diagonal of a head that knows, and how many answers each bar is made of."""
     colour = SECOND if before else HEAD
@@ -52,6 +53,7 @@ def reliability_plot(bins: Sequence[Bin], name: str, ece: float, *, before: bool
     return sheet.svg(f"Reliability of {name}, {when}: ECE {ece:.3f} over {sum(one.n for one in bins)} answers")
 
 
+@style()
 def threshold_plot(curve: ThresholdCurve) -> str:
     """Precision, recall and F1 of a class over the threshold; the chosen one is a line through them."""
     sheet = Sheet(272)
@@ -85,6 +87,7 @@ def threshold_plot(curve: ThresholdCurve) -> str:
     return sheet.svg(f"Precision, recall and F1 of {curve.name} by threshold; {chosen}")
 
 
+@style()
 def risk_plot(name: str, curve: RiskCoverage) -> str:
     """The share of wrong answers over the share that is answered; dots say below which confidence the rest abstains."""
     sheet = Sheet(272)

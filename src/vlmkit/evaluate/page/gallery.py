@@ -163,7 +163,7 @@ def _playable(wave: Waveform) -> str:
 
     file = io.BytesIO()
     try:
-        with av.open(file, "w", format="ogg") as container:
+        with av.open(file, "w", format="ogg", options={"fflags": "+bitexact"}) as container:
             stream = container.add_stream("libopus", rate=wave.rate_hz, options={"b": "16000"})
             stream.layout = "mono"
             words = (np.clip(wave.samples, -1, 1) * 32767).astype(np.int16)[None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vlmkit.evaluate.figures import FieldTable
-from vlmkit.evaluate.page.canvas import HEAD, INK, ON, PALE, SECOND, TRACK, WIDTH, Sheet, fitted, width_of
+from vlmkit.evaluate.page.canvas import HEAD, INK, ON, PALE, SECOND, TRACK, WIDTH, Sheet, fitted, style, width_of
 
 MOST = 14
 """Classes of a drawing; what is rarer is put together, and the table has all."""
@@ -14,6 +14,7 @@ _DARK = 0.55  # share of a row from which words on it change their colour
 _GAP, _LONGEST = 6.0, 112.0
 
 
+@style()
 def matrix_plot(table: FieldTable) -> str:
     """Counts, shaded by their share of the truth's row: blue is right, orange wrong, grey had no answer."""
     classes, counts = folded(table)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vlmkit.evaluate.page.canvas import HEAD, INK, LINE, PALE, SERIES, TRACK, WIDTH, Sheet, fitted, width_of
+from vlmkit.evaluate.page.canvas import HEAD, INK, LINE, PALE, SERIES, TRACK, WIDTH, Sheet, fitted, style, width_of
 
 _LEFT, _RIGHT = 8.0, WIDTH - 8.0
 _ROW, _LEGEND, _AXIS = 40.0, 18.0, 24.0
@@ -33,6 +33,7 @@ class Row:
     told: str = ""
 
 
+@style()
 def rows_plot(
     rows: Sequence[Row],
     title: str,

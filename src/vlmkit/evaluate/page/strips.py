@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from vlmkit.evaluate.page.canvas import INK, LINE, PALE, SERIES, TRACK, WIDTH, Sheet, width_of
+from vlmkit.evaluate.page.canvas import INK, LINE, PALE, SERIES, TRACK, WIDTH, Sheet, style, width_of
 from vlmkit.task import Span
 
 _LEFT, _RIGHT = 48.0, WIDTH - 10.0
@@ -18,6 +18,7 @@ def colours_of(labels: Iterable[str]) -> dict[str, str]:
     return {label: SERIES[place % len(SERIES)] for place, label in enumerate(dict.fromkeys(labels))}
 
 
+@style()
 def strip_plot(
     truth: Sequence[Span], answer: Sequence[Span] | None, end_s: float, colours: Mapping[str, str], name: str
 ) -> str:
