@@ -18,7 +18,7 @@ from vlmkit.errors import MissingExtraError, VlmkitError
 from vlmkit.types import Image, Sample
 from vlmkit_plugins.memes.chips import printed
 from vlmkit_plugins.memes.evidence import explain
-from vlmkit_plugins.memes.evidence_picture import cell_effects, require_drawable, word_boxes
+from vlmkit_plugins.memes.evidence_picture import heat_of, require_drawable, word_boxes
 
 Say = Callable[..., list[str]]
 
@@ -97,27 +97,32 @@ def test_pictures_of_odd_shapes(said: Say, size_px: tuple[int, int]) -> None:
     assert "zoggs" in said(Sample("m", {"image": Image(pixels)}, "zoggs a"))
 
 
-def test_a_step_of_the_grid_has_the_mean_of_the_windows_over_it() -> None:
-    boxes = [[0, 0, 2, 2], [1, 0, 3, 2], [0, 1, 2, 3], [1, 1, 3, 3]]
-    effects = [0.4, 0.0, None, -0.2]
-    rows = [{"box_px": box, "effect": effect} for box, effect in zip(boxes, effects, strict=True)]
-    found = cell_effects({"items": rows})
-    assert found == pytest.approx(np.array([[0.4, 0.2, 0.0], [0.4, 0.2 / 3, -0.1], [0.0, -0.2, -0.2]]))
+def test_a_place_has_the_mean_margin_of_the_windows_over_it() -> None:
+    boxes = [[0, 0, 20, 10], [10, 0, 30, 10], [0, 0, 30, 10], [20, 0, 30, 10]]
+    margins = [0.4, 0.0, None, -0.2]
+    rows = [{"box_px": box, "margin_effect": margin} for box, margin in zip(boxes, margins, strict=True)]
+    found = heat_of({"size_px": [30, 20], "items": rows})
+    assert found.shape == (28, 28)
+    assert found[0, [0, 12, 27]] == pytest.approx([0.4, 0.2, -0.1])
+    assert found[13, 0] == 0.4
+    assert not found[14:].any()
 
 
 def test_recognised_lines_with_words_that_matter_are_outlined() -> None:
-    words = [{"text": text, "effect": effect} for text, effect in (("Zoggs", 0.5), ("are", 0.0), ("zoggs", -0.3))]
+    words = [
+        {"text": text, "margin_effect": margin} for text, margin in (("Zoggs", 1.5), ("are", 0.0), ("zoggs", -0.9))
+    ]
     lines = [{"text": "zoggs are", "bbox": [0, 0, 9, 9]}, {"text": "ZOGGS", "bbox": [0, 10, 9, 19]}]
-    assert word_boxes(words, lines) == [([0, 0, 9, 9], 0.5), ([0, 10, 9, 19], -0.3)]
+    assert word_boxes(words, lines) == [([0, 0, 9, 9], 1.5), ([0, 10, 9, 19], -0.9)]
     assert word_boxes(words, [{"text": "are", "bbox": [1, 1, 2, 2]}]) == []
     assert word_boxes(words, [{"text": "zoggs"}]) == []  # without a box there is nothing to outline
-    faint: list[dict[str, Any]] = [{"text": "a", "effect": 0.01}, {"text": "b", "effect": None}]
+    faint: list[dict[str, Any]] = [{"text": "a", "margin_effect": 0.1}, {"text": "b", "margin_effect": None}]
     assert word_boxes(faint, [{"text": "a b", "bbox": [0, 0, 9, 9]}]) == []
 
 
 def test_boxes_are_drawn_in_the_pictures_own_pixels(said: Say) -> None:
     line = {"text": "vermin", "conf": 0.9, "bbox": [10, 5, 60, 15]}
-    assert "m · outlined: words that matter" in said(meme("vermin", ocr=[line]))
+    assert "m · outlined: words that matter" in said(meme("a vermin", ocr=[line]))
 
 
 @pytest.mark.parametrize("name", ["why", "why.docx"])

@@ -1,4 +1,4 @@
-"""The words of a text as chips, coloured by what each does to the answer, with the figure beneath."""
+"""The words of a text as chips, coloured by what each does to the logits, with what it does to `prob_hate` beneath."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHIP_IN = 0.56
 
 _GAP_IN, _LETTERS = 0.1, 22
 _NOTHING = 0.0005  # what three decimal places show as 0
-_DARK = 0.6  # share of the largest effect from which on letters are white
+_DARK = 0.6  # share of the largest margin from which on letters are white
 
 Chip = tuple[str, float, Mapping[str, Any]]
 """Its text, its width in inches, and the word as `evidence.explain` gives it."""
@@ -43,8 +43,8 @@ def strip(
         left_in, y = 0.0, 1 - (0.44 + number * CHIP_IN) / height_in
         for text, wide_in, row in line:
             effect = row["effect"]
-            face = colormaps[COLOURS](scale(effect)) if effect is not None else "white"
-            dark = effect is not None and abs(effect) > _DARK * (scale.vmax or 1)
+            margin = row["margin_effect"] or 0.0
+            face, dark = colormaps[COLOURS](scale(margin)), abs(margin) > _DARK * (scale.vmax or 1)
             box = {"boxstyle": "round,pad=0.25", "facecolor": face, "edgecolor": "#cfd6dd", "linewidth": 0.6}
             middle = (left_in + wide_in / 2) / width_in
             style: dict[str, Any] = {"color": "white" if dark else INK, "bbox": box, "parse_math": False}

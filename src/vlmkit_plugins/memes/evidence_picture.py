@@ -1,4 +1,7 @@
-"""Evidence as one picture: the meme, where it moves the answer, what each word does, and the verdict beside them."""
+"""Evidence as one picture: the meme, where it moves the answer, what each word does, and the verdict beside them.
+
+Colours show margins, figures show probabilities: where a head is very sure, nothing alone moves the probability.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALARM, TRACK, OVER, UNDER = "#b5541c", "#e8ecf0", "#b2182b", "#2166ac"
-FAINT = 0.02
-"""Effects below it are drawn pale even where none is larger: a picture of noise would look like one of evidence."""
-MATTERS = 0.25  # of the largest effect of a word: from there on its place in the picture is outlined
+FAINT = 0.25
+"""Margins below it are drawn pale even where none is larger: a picture of noise would look like one of evidence."""
+MATTERS = 0.25  # of the largest margin of a word: from there on its place in the picture is outlined
 
 _SPEC = ImageSpec(min_pixels=1, max_pixels=1_000_000, multiple_px=1)
 _SIDE_IN, _VERDICT_IN, _GAP_IN, _EDGE_IN = 4.2, 4.5, 0.25, 0.2
 _TITLE_IN, _BAR_IN = 0.36, 0.55  # above the pictures, and below them for the scale
 _WIDEST, _NARROWEST = 1.6, 0.65  # width by height of what a picture is given
-_CELL_PX = 24
+_CELLS, _CELL_PX = 28, 8  # a multiple of both windows' steps; pixels that each is drawn with
 _MEMBERS = {"mm_fusion": "both together", "text_expert": "words alone", "vision_expert": "picture alone"}
 
 
@@ -38,7 +41,9 @@ def draw(told: Mapping[str, Any], sample: Sample, file: Path) -> None:
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
-    limit = max([FAINT, *(abs(row["effect"]) for row in _rows(told))])
+    margins = [abs(row["margin_effect"] or 0.0) for row in told["words"] or []]
+    heat = heat_of(told["regions"]) if told["regions"] else np.zeros(1)
+    limit = max([FAINT, float(np.abs(heat).max()), *margins])
     scale = Normalize(-limit, limit)
     pixels = _shown_pixels(sample) if told["regions"] else None
     wide_in = _SIDE_IN * min(max(pixels.shape[1] / pixels.shape[0], _NARROWEST), _WIDEST) if pixels is not None else 0
@@ -88,33 +93,38 @@ class _Places:
         return axes
 
 
-def cell_effects(regions: Mapping[str, Any]) -> NDArray[np.float64]:
-    """`[down, across]`: the mean effect of the windows that cover each step of the grid."""
-    boxes = [row["box_px"] for row in regions["items"]]
-    lefts, tops = (sorted({box[side] for box in boxes}) for side in (0, 1))
-    total, count = np.zeros((len(tops) + 1, len(lefts) + 1)), np.zeros((len(tops) + 1, len(lefts) + 1))
-    for (left, top, _, _), row in zip(boxes, regions["items"], strict=True):
-        if row["effect"] is not None:
-            cell = slice(tops.index(top), tops.index(top) + 2), slice(lefts.index(left), lefts.index(left) + 2)
-            total[cell] += row["effect"]
-            count[cell] += 1
+def heat_of(regions: Mapping[str, Any]) -> NDArray[np.float64]:
+    """`[28, 28]`, the whole picture: the mean margin of the windows over each place."""
+    width, height = regions["size_px"]
+    total, count = np.zeros((_CELLS, _CELLS)), np.zeros((_CELLS, _CELLS))
+    for row in regions["items"]:
+        if row["margin_effect"] is not None:
+            left, top, right, bottom = row["box_px"]
+            place = (_cells(top, bottom, height), _cells(left, right, width))
+            total[place] += row["margin_effect"]
+            count[place] += 1
     return np.asarray(total / np.maximum(count, 1))
 
 
+def _cells(start_px: int, end_px: int, side_px: int) -> slice:
+    first = round(_CELLS * start_px / side_px)
+    return slice(first, max(first + 1, round(_CELLS * end_px / side_px)))
+
+
 def word_boxes(words: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]]) -> list[tuple[Any, float]]:
-    """Boxes of recognised lines that hold a word that matters, each with the largest effect of its words.
+    """Boxes of recognised lines that hold a word that matters, each with the largest margin of its words.
 
     Lines and words are both in reading order: a line takes the next words that are spelt as its own.
     """
-    effects = [row["effect"] or 0.0 for row in words]
-    least = max(FAINT, MATTERS * max(map(abs, effects), default=0.0))
+    margins = [row["margin_effect"] or 0.0 for row in words]
+    least = max(FAINT, MATTERS * max(map(abs, margins), default=0.0))
     found, at = [], 0
     for line in lines:
         inside = []
         for spelt in str(line.get("text", "")).split():
             near = next((k for k in range(at, len(words)) if _same(spelt, words[k]["text"])), None)
             if near is not None:
-                inside.append(effects[near])
+                inside.append(margins[near])
                 at = near + 1
         strongest = max(inside, key=abs, default=0.0)
         if line.get("bbox") is not None and abs(strongest) >= least:
@@ -124,11 +134,6 @@ def word_boxes(words: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, 
 
 def _same(spelt: str, word: str) -> bool:
     return spelt.casefold() in word.casefold().split() or spelt.casefold() == word.casefold()
-
-
-def _rows(told: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    regions = told["regions"]["items"] if told["regions"] else []
-    return [row for row in (*(told["words"] or []), *regions) if row["effect"] is not None]
 
 
 def _shown_pixels(sample: Sample) -> NDArray[np.uint8] | None:
@@ -143,8 +148,8 @@ def _meme(axes: Axes, pixels: NDArray[np.uint8], told: Mapping[str, Any], sample
     width, height = told["regions"]["size_px"]
     axes.imshow(pixels, extent=(0, width, height, 0))
     boxes = word_boxes(told["words"] or [], sample.meta.get("ocr") or [])
-    for (x1, y1, x2, y2), effect in boxes:
-        colour = colormaps[COLOURS](scale(effect))
+    for (x1, y1, x2, y2), margin in boxes:
+        colour = colormaps[COLOURS](scale(margin))
         axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor="white", linewidth=4))
         axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linewidth=2.2))
     _frame(axes, width, height, f"{sample.id}{' · outlined: words that matter' if boxes else ''}")
@@ -156,11 +161,12 @@ def _heat(axes: Axes, pixels: NDArray[np.uint8], told: Mapping[str, Any], sample
     width, height = told["regions"]["size_px"]
     grey = 255 - (255 - pixels.mean(axis=-1)) * 0.55
     axes.imshow(grey, cmap="gray", vmin=0, vmax=255, extent=(0, width, height, 0))
-    heat = _smooth(cell_effects(told["regions"]))
+    heat = _smooth(heat_of(told["regions"]))
     layer = colormaps[COLOURS](scale(heat))
     layer[..., 3] = 0.85 * np.sqrt(np.abs(heat) / float(scale.vmax or FAINT))
     axes.imshow(layer, extent=(0, width, height, 0))
-    _frame(axes, width, height, "regions, covered one at a time")
+    most = max((abs(row["effect"]) for row in told["regions"]["items"] if row["effect"] is not None), default=0.0)
+    _frame(axes, width, height, f"regions, covered one at a time: {most:.3f} at most")
 
 
 def _smooth(cells: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -183,7 +189,7 @@ def _scale_bar(axes: Axes, scale: Normalize) -> None:
     axes.imshow(np.linspace(-limit, limit, 256)[None], cmap=COLOURS, aspect="auto", extent=(-limit, limit, 0, 1))
     axes.set(xlim=(-limit, limit), ylim=(0, 1), yticks=[], xticks=[-limit, 0, limit])
     axes.axis("on")
-    axes.set_xticklabels([f"-{limit:.2f} lowers", "prob_hate", f"raises +{limit:.2f}"])
+    axes.set_xticklabels([f"-{limit:.1f} lowers", "logits", f"raises +{limit:.1f}"])
     axes.tick_params(labelsize=7.5, colors=PALE, length=2)
     first, _, last = axes.get_xticklabels()
     first.set_horizontalalignment("left")
