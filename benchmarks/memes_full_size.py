@@ -24,7 +24,14 @@ from vlmkit.loading import open_head
 from vlmkit.training.data import prepare
 from vlmkit.training.loop import run_stage
 from vlmkit.types import Image, Sample
-from vlmkit_plugins.memes.plan import EXPERTS_BATCH, answering_bytes, experts_bytes, fusion_bytes, parameters
+from vlmkit_plugins.memes.plan import (
+    EXPERTS_BATCH,
+    FROZEN_BATCH,
+    answering_bytes,
+    experts_bytes,
+    fusion_bytes,
+    parameters,
+)
 from vlmkit_plugins.memes.schema import Labels, truth
 from vlmkit_plugins.memes.stages import STAGES
 
@@ -95,7 +102,7 @@ def train(head: Any, gpu: bool, before: int, batch: int) -> None:
     experts, fusion = STAGES[PRESET]
     plans = {"fusion": fusion_bytes(), "experts": experts_bytes(batch)}
     for stage in (fusion, replace(experts, batch_size=batch, accumulate=1)):
-        rows, _ = prepare(head.model, memes(batch, "both"), [stage])
+        rows, _ = prepare(head.model, memes(FROZEN_BATCH if stage is fusion else batch, "both"), [stage])
         with tempfile.TemporaryDirectory() as folder:
             log = run_stage(head.model, rows, replace(stage, evals=0, patience=None), Path(folder), seed=0, max_steps=1)
         print(f"stage {stage.name}: {log.seconds / log.steps:.1f} s a step of {stage.batch_size}")

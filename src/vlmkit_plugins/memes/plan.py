@@ -15,8 +15,8 @@ from vlmkit_plugins.memes.architecture import FIGURES
 PRECISIONS: Mapping[str, int] = {"fp32": 4, "bf16": 2}
 """Bytes of a weight."""
 
-FUSION_BATCH, EXPERTS_BATCH = 64, 8
-"""Samples at once in the stages `fusion` and `experts`."""
+FROZEN_BATCH, EXPERTS_BATCH = 16, 8
+"""Samples that the experts see at once: frozen in stage `fusion`, learning in stage `experts`."""
 
 _PRESET = "mdeberta-siglip"
 _CLASSES, _MEMBERS = 2, 3
@@ -57,8 +57,8 @@ def answering_bytes(precision: str = "fp32", batch: int = 1) -> int:
     return PRECISIONS[precision] * (found["text expert"] + found["image expert"] + moment) + 4 * small
 
 
-def fusion_bytes(batch: int = FUSION_BATCH) -> int:
-    """Stage `fusion` in fp32: experts answer as they do when serving, and leave nothing behind but their rows."""
+def fusion_bytes(batch: int = FROZEN_BATCH) -> int:
+    """Stage `fusion` in fp32: frozen experts are asked about each sample once, as when serving; then their rows do."""
     found = parameters()
     learned = found["fusion"] + found["classifiers"]
     return answering_bytes(batch=batch) + _LEARNED * learned
@@ -67,14 +67,16 @@ def fusion_bytes(batch: int = FUSION_BATCH) -> int:
 def experts_bytes(batch: int = EXPERTS_BATCH) -> int:
     """Stage `experts` in fp32 with gradient checkpointing: AdamW for both, and what is kept for going back.
 
-    Kept are the input of every layer, and all that one layer makes on the way.
+    Kept are the input of every layer, and all that one layer makes on the way. AdamW works on one parameter after the
+    other, with two more of its size; the largest is the embedding.
     """
     found, figures = parameters(), FIGURES[_PRESET]
     learned = found["text expert"] + found["image expert"] + found["classifiers"]
     inputs = figures.text["num_hidden_layers"] * figures.text_tokens * figures.text["hidden_size"]
     inputs += figures.image["num_hidden_layers"] * _patches(figures.image) * figures.image["hidden_size"]
     layer = max(_text_layer(), _image_layer())
-    return int(4 * (sum(found.values()) + batch * (inputs + layer)) + _LEARNED * learned)
+    kept = batch * (inputs + layer) + 2 * embedding()
+    return int(4 * (sum(found.values()) + kept) + _LEARNED * learned)
 
 
 def lines(preset: str) -> tuple[str, ...]:
@@ -105,7 +107,7 @@ def _lines(preset: str) -> Iterator[str]:
             memory = answering_bytes(precision, batch) / 1e9
             yield f"  answering, {precision}, batch {batch}           {memory:6.2f} GB"
     frozen, trained = fusion_bytes() / 1e9, experts_bytes() / 1e9
-    yield f"  training, stage fusion in fp32      {frozen:6.2f} GB  (batch {FUSION_BATCH}, experts frozen)"
+    yield f"  training, stage fusion in fp32      {frozen:6.2f} GB  (experts frozen, {FROZEN_BATCH} memes at once)"
     yield f"  training, stage experts in fp32     {trained:6.2f} GB  (batch {EXPERTS_BATCH}, gradient checkpointing)"
 
 
@@ -134,13 +136,14 @@ def _patches(config: Mapping[str, Any]) -> int:
 
 
 def _text_moment() -> int:
-    """Numbers alive at the widest moment of a layer: maps of attention, or the MLP's hidden states twice.
+    """Numbers alive at the widest moment of a layer, which is its disentangled attention.
 
-    Maps are `tokens` x `tokens` a head for words, and `tokens` x 2 `buckets` for positions, each way.
+    Maps are `tokens` x `tokens` a head: six of them, and two of indices with 8 bytes each; two more are `tokens` x
+    2 `buckets`, words against positions and positions against words.
     """
     config, n = FIGURES[_PRESET].text, FIGURES[_PRESET].text_tokens
-    maps = config["num_attention_heads"] * n * (3 * n + 2 * config["position_buckets"])
-    return int(4 * n * config["hidden_size"] + max(maps, 2 * n * config["intermediate_size"]))
+    maps = config["num_attention_heads"] * n * (10 * n + 2 * 2 * config["position_buckets"])
+    return int(4 * n * config["hidden_size"] + maps)
 
 
 def _image_moment() -> int:
@@ -151,10 +154,9 @@ def _image_moment() -> int:
 
 
 def _text_layer() -> int:
-    """Numbers that going back through one layer needs: its maps, before and after softmax and dropout, and its rows."""
+    """Numbers that going back through one layer needs: its maps, and its rows."""
     config, n = FIGURES[_PRESET].text, FIGURES[_PRESET].text_tokens
-    maps = config["num_attention_heads"] * n * (5 * n + 4 * config["position_buckets"])
-    return int(maps + n * (10 * config["hidden_size"] + 2 * config["intermediate_size"]))
+    return int(_text_moment() + n * (10 * config["hidden_size"] + 2 * config["intermediate_size"]))
 
 
 def _image_layer() -> int:
