@@ -143,6 +143,18 @@ def test_samples_that_the_head_has_learned_from_are_refused_by_id_and_by_content
     with pytest.raises(DataError, match=r"some of these 40 samples: 1 by id \(s0-1\), 1 by content \(s0-2\)"):
         calibrate("tones", data=folder(tmp_path / "data", rows), model=model)
     assert not list(model.glob("calibration_*"))
+    outcome = calibrate("tones", data=tmp_path / "data", model=model, without_learned=True)
+    assert (outcome.record.n, outcome.record.left_out) == (38, {"learned_from": 2})
+    assert outcome.record.checked_against_training
+    assert any(warning.startswith("2 of 40 samples could not be used: learned_from") for warning in outcome.warnings)
+
+
+def test_nothing_is_left_where_all_was_learned_from(tmp_path: Path) -> None:
+    rows = tone_rows(40)
+    model = saved("tones", tmp_path / "head", [Sample(row["id"], text=row["text"]) for row in rows])
+    with pytest.raises(DataError, match="none of these samples"):
+        calibrate("tones", data=folder(tmp_path / "data", rows), model=model, without_learned=True)
+    assert not list(model.glob("calibration_*"))
 
 
 def test_a_head_without_a_record_is_calibrated_and_it_is_said(tmp_path: Path, data: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any, get_args
 import torch
 
 from vlmkit.calibrating.evidence import answers, gathered, members
-from vlmkit.calibration.figures import ANSWERS, Evidence, Row, cautions, measured
+from vlmkit.calibration.figures import Evidence, Row, cautions, measured
 from vlmkit.calibration.files import BEST_F1, LABEL, Calibratable, Calibration, Mode, names
 from vlmkit.calibration.fit import METHODS, Method
 from vlmkit.calibration.maps import Map, Platt, Temperature
@@ -74,6 +74,7 @@ def calibrate(
     method: Method | None = None,
     threshold: Rule | None = None,
     mode: Mode = "full",
+    without_learned: bool = False,
     device: str = "auto",
     batch_size: int = 8,
     watched: Watched = lambda items, n: items,
@@ -91,6 +92,7 @@ def calibrate(
             that no temperature can undo.
         threshold: how the thresholds of heads with two classes are chosen; by F1 when not given.
         mode: "pilot" for a first try, beside the one that is served. watched: shows how far it is.
+        without_learned: leave out samples that the head has learned from, and count them, instead of refusing all.
 
     Raises:
         DataError: samples by whose id or content the head has learned, ids that come twice, no truth, logits that are
@@ -98,23 +100,21 @@ def calibrate(
         VlmkitError: a head that has nothing to calibrate, a threshold where there is no label.
     """
     _refuse_unknown(method, mode)
-    directory, folder = Path(model), Path(data)
-    head = load(task, model=directory, calibration="none", device=device)
+    head = load(task, model=model, calibration="none", device=device)
     linear = _classifier(head, threshold)
-    samples = _samples(head, folder)
-    warnings, checked = _checked(head, samples)
-    known = [sample for sample in samples if sample.truth is not None]
+    samples = _samples(head, Path(data))
+    unseen, warnings, checked = _unseen(head, samples, without_learned)
+    known = [sample for sample in unseen if sample.truth is not None]
     said = members(head, linear, known, batch_size) if linear else answers(head, known, batch_size)
-    classes, expected = (linear.classes, tuple(linear.members)) if linear else (ANSWERS, ())
-    evidence, left = gathered(watched(said, len(known)), classes, expected)
-    if len(known) < len(samples):
-        left["no_truth"] = len(samples) - len(known)
+    evidence, silent = gathered(watched(said, len(known)), linear)
+    reasons = {"learned_from": len(samples) - len(unseen), "no_truth": len(unseen) - len(known), **silent}
+    left = {reason: count for reason, count in reasons.items() if count}
     warnings += _unused(left, len(samples))
     rule: Rule | None = (threshold or "f1") if linear and len(linear.classes) == 2 else None
     rows, doubts = _rows(evidence, method or ("temperature" if linear else "platt"), rule)
     record = Record(
         vlmkit=version("vlmkit"),
-        data=folder.resolve().name,
+        data=Path(data).resolve().name,
         truth_sha256=truth_sha256(known),
         n=len(samples) - sum(left.values()),
         left_out=left,
@@ -124,8 +124,8 @@ def calibrate(
         warnings=(*warnings, *doubts),
     )
     calibration = Calibration({row.name: row.map for row in rows}, _thresholds(rows, head.model.decoder), mode)
-    write(directory, calibration, record)
-    return Outcome(task, directory, calibration, record, tuple(rows))
+    write(Path(model), calibration, record)
+    return Outcome(task, Path(model), calibration, record, tuple(rows))
 
 
 def write(directory: Path, calibration: Calibration, record: Record) -> None:
@@ -172,21 +172,24 @@ def _samples(head: Head[Any], data: Path) -> list[Sample]:
     return samples
 
 
-def _checked(head: Head[Any], samples: Sequence[Sample]) -> tuple[list[str], bool]:
-    """Refuse what the head has learned from; whether that could be told at all."""
+def _unseen(head: Head[Any], samples: Sequence[Sample], leave_out: bool) -> tuple[Sequence[Sample], list[str], bool]:
+    """What the head has not learned from, what is to be said about that, and whether it could be told at all."""
     seen = head.beside.seen
     met = seen.meets(samples) if seen is not None else None
-    if met:
+    if met and leave_out:
+        samples = [sample for sample in samples if sample.id not in {*met.ids, *met.contents}]
+    elif met:
         kinds = (("id", met.ids), ("content", met.contents))
         how = [f"{len(ids)} by {what} ({_list(ids)})" for what, ids in kinds if ids]
         raise DataError(
             f"the head has learned from some of these {len(samples)} samples: {', '.join(how)}; on them it is surer "
-            "than on others, so give samples that it has never seen"
+            "than on others, so give samples that it has never seen, or leave these out (without_learned=True, "
+            "--without-learned)"
         )
     if seen is not None and seen.complete:
-        return [], True
+        return samples, [], True
     text = "cannot be checked: not all training samples of this head are on record; make sure that none of these is one"
-    return [text], False
+    return samples, [text], False
 
 
 def _unused(left: Mapping[str, int], n: int) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from vlmkit.calibration.figures import Evidence
+from vlmkit.calibration.figures import ANSWERS, Evidence
 from vlmkit.calibration.maps import wrong_right
 from vlmkit.decoders.linear import LinearDecoder
 from vlmkit.errors import DataError, VlmkitError
@@ -77,16 +77,10 @@ def _judged(scoring: Scoring[Any], truth: Any, answer: Prediction[Any]) -> dict[
     return found
 
 
-def gathered(
-    said: Iterable[Said], classes: tuple[str, ...], members: Iterable[str] = ()
-) -> tuple[list[Evidence], dict[str, int]]:
-    """By member or field, `reply` last; and how many samples said nothing, by reason.
-
-    Args:
-        classes: what the logits are of.
-        members: names that are there even if no sample asks them.
-    """
-    found = {name: Evidence(name, classes) for name in members}
+def gathered(said: Iterable[Said], decoder: LinearDecoder[Any] | None) -> tuple[list[Evidence], dict[str, int]]:
+    """By member, also of those that no sample asks, or by field, `reply` last; and how many said nothing, by reason."""
+    classes = decoder.classes if decoder else ANSWERS
+    found = {name: Evidence(name, classes) for name in (decoder.members if decoder else ())}
     left = Counter[str]()
     for figures, reason in said:
         left.update([reason] if reason else ())

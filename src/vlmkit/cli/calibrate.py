@@ -34,6 +34,9 @@ def calibrate(
     mode: Annotated[
         Literal["full", "pilot"], typer.Option("--mode", help="pilot: a first try, beside the one that is served.")
     ] = "full",
+    without_learned: Annotated[
+        bool, typer.Option("--without-learned", help="Leave out samples that the head has learned from.")
+    ] = False,
     device: options.Device = "auto",
     batch_size: options.BatchSize = 8,
 ) -> None:
@@ -53,6 +56,7 @@ def calibrate(
             method=method,
             threshold=rule,
             mode=mode,
+            without_learned=without_learned,
             device=device,
             batch_size=batch_size,
             watched=lambda items, n: follow(items, n, f"calibrate {task}"),
