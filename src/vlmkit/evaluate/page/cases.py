@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmkit.evaluate.figures import Case
 from vlmkit.evaluate.page.gallery import TEXT_LETTERS, Exhibit, exhibits, film_s, within
-from vlmkit.evaluate.page.sections import Plot, Section
+from vlmkit.evaluate.page.parts import Plot, Section
 from vlmkit.evaluate.page.strips import colours_of, strip_plot
 from vlmkit.evaluate.table import figure
 from vlmkit.markup import clipped, flat

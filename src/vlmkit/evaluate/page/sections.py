@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from vlmkit.evaluate.figures import FieldTable
+from vlmkit.evaluate.figures import FieldTable, Reliability, SliceRow
 from vlmkit.evaluate.labels import LabelRow
 from vlmkit.evaluate.page.curves import reliability_plot, risk_plot, threshold_plot
 from vlmkit.evaluate.page.matrix import MOST, matrix_plot
+from vlmkit.evaluate.page.parts import Plot, Section, alike, chunks, section
 from vlmkit.evaluate.page.rows import Row, rows_plot
 from vlmkit.evaluate.page.tables import (
-    Table,
     abstain_table,
     between,
     calibration_table,
@@ -29,48 +29,16 @@ from vlmkit.evaluate.page.titles import shown_fields, titles
 from vlmkit.evaluate.table import figure
 
 if TYPE_CHECKING:
+    from vlmkit.calibration.error import RiskCoverage
     from vlmkit.evaluate.report import Report
 
-R = TypeVar("R")
-
-_ROWS = 8  # of one drawing; more go into the next one beside it
-_OPEN = 6  # drawings of a kind that are seen at once; the rest is folded
 _STEPS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A drawing as SVG, with what stands above and below it."""
-
-    svg: str
-    title: str = ""
-    caption: str = ""
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the page.
-
-    Attributes:
-        key: its anchor. lead: how to read it, in a sentence or two.
-        plots: seen at once; `more` on a click, and so are `tables`; `shown` are tables seen at once.
-        pairs: two plots stand beside each other, never three.
-    """
-
-    key: str
-    title: str
-    lead: str
-    plots: tuple[Plot, ...] = ()
-    more: tuple[Plot, ...] = ()
-    shown: tuple[Table, ...] = ()
-    tables: tuple[Table, ...] = ()
-    pairs: bool = False
 
 
 def sections(report: Report) -> list[Section]:
     """Every section that the report has something for."""
     makers = (headline, classes, confusions, reliability, thresholds, risk, slices, comparisons, robustness)
-    return [section for maker in makers if (section := maker(report)) is not None]
+    return [made for maker in makers if (made := maker(report)) is not None]
 
 
 def headline(report: Report) -> Section:
@@ -89,7 +57,7 @@ def headline(report: Report) -> Section:
 def headline_plots(report: Report) -> Iterator[str]:
     """The metrics between 0 and 1, some to a drawing."""
     rows = [_metric(report, name) for name in report.metrics if _on_axis(report, name)]
-    for _, chunk in _chunks(rows):
+    for _, chunk in chunks(rows):
         yield rows_plot(chunk, f"{report.task}, {report.n} samples")
 
 
@@ -100,11 +68,11 @@ def classes(report: Report) -> Section | None:
     drawn = [
         Plot(rows_plot([_class(row) for row in chunk], f"{name} by class", subject="F1", bars=True), name + place)
         for name, rows in fields
-        for place, chunk in _chunks(rows)
+        for place, chunk in chunks(rows)
     ]
     lead = "F1 of each class with its 95 % interval; n is how often it is true. The most frequent stand first."
     tables = (class_table(name, rows) for name, rows in fields)
-    return _section("classes", "By class", lead, drawn, tables)
+    return section("classes", "By class", lead, drawn, tables)
 
 
 def confusions(report: Report) -> Section | None:
@@ -116,43 +84,48 @@ def confusions(report: Report) -> Section | None:
     if any(len(table.classes) > MOST for table in report.fields):
         lead += f" Beyond {MOST} classes the rarest are put together; the tables below have them all."
     tables = map(confusion_table, shown_fields(report))
-    return _section("confusions", "Confusions", lead, drawn, tables)
+    return section("confusions", "Confusions", lead, drawn, tables)
 
 
 def reliability(report: Report) -> Section | None:
     """Bars of accuracy by confidence, before and after calibration where there was one."""
     drawn, names = [], titles(report)
-    for one in report.reliability:
-        name = names[one.name]
+    for same in alike(report.reliability, _bars):
+        one, name = same[0], " and ".join(names[one.name] for one in same)
         if one.before is not None and one.ece_before is not None:
             svg = reliability_plot(one.before, name, one.ece_before, before=True)
-            drawn.append(Plot(svg, f"{name}, before calibration: ECE {one.ece_before:.3f}"))
+            drawn.append(Plot(svg, f"{name}, before calibration: ECE {one.ece_before:.3f}", f"{one.n} answers"))
         when = "" if one.before is None else ", after calibration"
         svg = reliability_plot(one.after, name, one.ece_after)
         drawn.append(Plot(svg, f"{name}{when}: ECE {one.ece_after:.3f}", f"{one.n} answers"))
     lead = "How often answers are right where the head was so and so sure. Bars on the dashed line: it knows how sure "
     lead += "to be; below it: too sure. Few answers in a bar (n) make it jump."
     tables = (calibration_table(one) for one in report.reliability if one.metrics)
-    section = _section("reliability", "Reliability", lead, drawn, tables)
+    made = section("reliability", "Reliability", lead, drawn, tables)
     paired = any(one.before is not None for one in report.reliability)
-    return replace(section, pairs=True) if section and paired else section
+    return replace(made, pairs=True) if made and paired else made
 
 
 def thresholds(report: Report) -> Section | None:
     """Precision, recall and F1 of each class by threshold."""
-    drawn = [Plot(threshold_plot(curve), curve.name) for curve in report.thresholds]
-    lead = (
-        "What answering a class from this probability on would give on these samples; the line is the threshold that "
-    )
-    lead += "the head has. Choosing one here would tune it on the test."
+    several = "The head answers by no threshold, or by more than one."
+    drawn = [
+        Plot(threshold_plot(curve), f"class {curve.name}", several if curve.chosen is None else "")
+        for curve in report.thresholds
+    ]
+    lead = "What answering a class from this probability on would give on these samples; the line is the threshold "
+    lead += "that the head has. Choosing one here would tune it on the test."
     tables = tuple(map(threshold_table, report.thresholds))
-    return _section("thresholds", "Thresholds", lead, drawn, tables)
+    return section("thresholds", "Thresholds", lead, drawn, tables)
 
 
 def risk(report: Report) -> Section | None:
     """Risk–coverage curves, and what to abstain below."""
     names = titles(report)
-    drawn = [Plot(risk_plot(names[name], curve), names[name], f"AURC {curve.aurc:.3f}") for name, curve in report.risk]
+    drawn = []
+    for same in alike(report.risk, _curve):
+        name, curve = " and ".join(names[name] for name, _ in same), same[0][1]
+        drawn.append(Plot(risk_plot(name, curve), name, f"AURC {curve.aurc:.3f}"))
     if not drawn:
         return None
     lead = "What is gained by answering only where the head is sure: abstain_below in Python and on the "
@@ -165,21 +138,17 @@ def risk(report: Report) -> Section | None:
 def slices(report: Report) -> Section | None:
     """One metric by slice as dots; all of them in tables."""
     drawn, tables = [], []
-    for name, rows in report.slices.items():
+    for name, rows in sorted(report.slices.items(), key=lambda item: len(item[1]) == 1):
         names = list(dict.fromkeys(metric for row in rows for metric in row.metrics))
         shown = next((metric for metric in report.metrics if metric in names), names[0] if names else None)
         if shown is None:
             continue
-        dots = [
-            Row(row.slice, row.metrics.get(shown), row.intervals.get(shown), f"n {row.n}{' !' if row.warning else ''}")
-            for row in rows
-        ]
-        drawn += [
-            Plot(rows_plot(chunk, f"{shown} by {name}"), f"{shown} by {name}{place}") for place, chunk in _chunks(dots)
-        ]
+        title = f"{shown} by {name}"
+        dots = [_slice(row, shown) for row in rows if len(rows) > 1]  # one slice of all is the headline again
+        drawn += [Plot(rows_plot(chunk, title), title + place) for place, chunk in chunks(dots)]
         tables.append(slice_table(name, names, rows))
     lead = "The same metric where samples share something. ! marks a slice that rests on too little."
-    return _section("slices", "By slice", lead, drawn, tables)
+    return section("slices", "By slice", lead, drawn, tables)
 
 
 def comparisons(report: Report) -> Section | None:
@@ -194,11 +163,11 @@ def comparisons(report: Report) -> Section | None:
         title = f"{one.first} less {one.second}"
         drawn += [
             Plot(rows_plot(chunk, title, limits=(-reach, reach), zero=0.0), title + place, f"{one.n} samples in both")
-            for place, chunk in _chunks(rows)
+            for place, chunk in chunks(rows)
         ]
     lead = "Paired differences on the same samples: where an interval does not meet the line at 0, one of the two is "
     lead += "better beyond the luck of this draw."
-    return _section("comparisons", "Compared", lead, drawn, map(comparison_table, report.comparisons))
+    return section("comparisons", "Compared", lead, drawn, map(comparison_table, report.comparisons))
 
 
 def robustness(report: Report) -> Section | None:
@@ -219,19 +188,10 @@ def robustness(report: Report) -> Section | None:
     metrics = ", ".join(dict.fromkeys(row.metric for row in report.robustness))
     drawn = [
         Plot(rows_plot(chunk, f"change of {metrics}", limits=(-reach, reach), zero=0.0), f"change of {metrics}{place}")
-        for place, chunk in _chunks(rows)
+        for place, chunk in chunks(rows)
     ]
     lead = "The same samples with their input disturbed; the dot is the change, its interval is paired."
-    return _section("robustness", "Robustness", lead, drawn, [robustness_table(report.robustness)])
-
-
-def _section(key: str, title: str, lead: str, drawn: Sequence[Plot], tables: Iterable[Table]) -> Section | None:
-    """None without a drawing. A single one has its table beside it; else tables, and drawings from some on, fold."""
-    if not drawn:
-        return None
-    found = tuple(tables)
-    seen = 1 if len(drawn) == 1 else 0
-    return Section(key, title, lead, tuple(drawn[:_OPEN]), tuple(drawn[_OPEN:]), found[:seen], found[seen:])
+    return section("robustness", "Robustness", lead, drawn, [robustness_table(report.robustness)])
 
 
 def _metric(report: Report, name: str) -> Row:
@@ -261,6 +221,11 @@ def _apart(report: Report) -> str:
     return told + (f" Beyond 0 to 1, and so in the table only: {', '.join(beyond)}." if beyond else "")
 
 
+def _slice(row: SliceRow, metric: str) -> Row:
+    note = f"n {row.n}{' !' if row.warning else ''}"
+    return Row(row.slice, row.metrics.get(metric), row.intervals.get(metric), note)
+
+
 def _class(row: LabelRow) -> Row:
     beside = {"precision": row.precision, "recall": row.recall}
     return Row(row.label, row.f1, row.f1_interval, f"n {row.n}", beside)
@@ -271,14 +236,14 @@ def _field(table: FieldTable) -> str:
     return " · ".join(told)
 
 
+def _bars(one: Reliability) -> Hashable:
+    return one.before, one.after
+
+
+def _curve(one: tuple[str, RiskCoverage]) -> Hashable:
+    return one[1]
+
+
 def _reach(values: Iterable[float]) -> float:
     most = max((value for value in values if math.isfinite(value)), default=0.0)
     return next((step for step in _STEPS if most <= step), most)
-
-
-def _chunks(rows: Sequence[R]) -> Iterator[tuple[str, Sequence[R]]]:
-    """Rows in parts of about the same size, each with what it is called after the title."""
-    parts = -(-len(rows) // _ROWS)
-    for part in range(parts):
-        start, end = (len(rows) * place // parts for place in (part, part + 1))
-        yield f", {start + 1}–{end} of {len(rows)}" if parts > 1 else "", rows[start:end]
