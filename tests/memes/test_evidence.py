@@ -14,7 +14,7 @@ from tests.memes.rules import IMAGE_BIAS, REDNESS, RuleHead, redness, scene, sig
 from vlmkit.errors import VlmkitError
 from vlmkit.types import Image, Sample
 from vlmkit_plugins.memes import evidence
-from vlmkit_plugins.memes.evidence import GRIDS, boxes_of, explain, words_of
+from vlmkit_plugins.memes.evidence import boxes_of, explain, words_of
 from vlmkit_plugins.memes.schema import Verdict
 
 TEXT = "these Zoggs are vermin, love"
@@ -57,10 +57,8 @@ def test_regions_cover_the_picture_and_the_red_block_matters_most() -> None:
     assert found["size_px"] == [140, 70]
     assert found["colour"] == np.rint(scene().mean(axis=(0, 1))).astype(int).tolist()
     effects = {tuple(row["box_px"]): row["effect"] for row in found["items"]}
-    assert found["grids"] == [6, 3]
-    assert len(effects) == 36 + 9
-    small = [box for box in effects if box[2] - box[0] == 40]
-    strongest = max(small, key=lambda box: effects[box])
+    assert len(effects) == found["grid"] ** 2 == 36
+    strongest = max(effects, key=lambda box: effects[box])
     assert strongest == (80, 20, 120, 40)  # exactly the block
     left = [effect for (_, _, right, _), effect in effects.items() if right <= 80]
     assert left
@@ -145,7 +143,7 @@ def test_all_parts_are_asked_about_in_one_stream() -> None:
     head = RuleHead()
     told(meme(), head)
     assert len(head.batch_sizes) == 2  # the answer itself, then everything else
-    assert len(head.asked) == 1 + 2 + 5 + 36 + 9
+    assert len(head.asked) == 1 + 2 + 5 + 36
     assert head.batch_sizes[1] == 8
 
 
@@ -200,11 +198,10 @@ def test_words(text: str, words: list[str]) -> None:
     assert [text[word.start : word.end] for word in words_of(text)] == words
 
 
-@pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize(("width", "height"), [(140, 70), (7, 7), (5, 40), (1, 1), (2, 3), (641, 479)])
-def test_windows_cover_every_pixel_and_are_never_empty(width: int, height: int, grid: int) -> None:
+def test_windows_cover_every_pixel_and_are_never_empty(width: int, height: int) -> None:
     seen = np.zeros((height, width), int)
-    for left, top, right, bottom in boxes_of(width, height, grid):
+    for left, top, right, bottom in boxes_of(width, height):
         assert left < right
         assert top < bottom
         seen[top:bottom, left:right] += 1
@@ -213,7 +210,7 @@ def test_windows_cover_every_pixel_and_are_never_empty(width: int, height: int, 
 
 
 def test_neighbouring_windows_overlap_by_half() -> None:
-    row = [box for box in boxes_of(140, 70, 6) if box[1] == 0]
+    row = [box for box in boxes_of(140, 70) if box[1] == 0]
     assert [(a[2] - b[0], a[2] - a[0]) for a, b in itertools.pairwise(row)] == [(20, 40)] * 5
 
 

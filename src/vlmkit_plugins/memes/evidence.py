@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
 MOST_WORDS = 60
 """The most words that are taken out one at a time; of a longer text, runs of words that are about as many."""
-GRIDS = (6, 3)
-"""Places across and down, of a small window and a large one. A window is two of its steps wide, 2/7 and a half of the
-picture, so that neighbours overlap by half; what is larger than the small one may hide behind the large one."""
+GRID = 6
+"""Places of the window across and down. It is two of their steps wide, so that neighbours overlap by half."""
 FIGURES = 6
 """Decimal places that probabilities are given with: what is behind them differs with the size of a batch."""
 
@@ -73,7 +72,7 @@ def explain(head: Head[Verdict], sample: Sample, file: Path | None = None) -> di
     - `answer`: the answer itself; `disagreement`: the label that each member gives by its own threshold.
     - `removed`: the words, the picture or the caption taken out as a whole; then another member may answer.
     - `words`: one entry a word, or a run of `n` words where there are more than 60.
-    - `regions`: boxes `[x1, y1, x2, y2]` in pixels of the upright picture, small ones and large ones.
+    - `regions`: boxes `[x1, y1, x2, y2]` in pixels of the upright picture.
     - `reasons`: why one of these is null.
 
     Raises `VlmkitError` where the head has no answer, or the picture cannot be drawn (`MissingExtraError` without
@@ -118,8 +117,8 @@ def words_of(text: str, most: int = MOST_WORDS) -> list[Word]:
     return [Word(number * size, len(run), run[0][0], run[-1][1]) for number, run in enumerate(runs)]
 
 
-def boxes_of(width_px: int, height_px: int, grid: int) -> list[tuple[int, int, int, int]]:
-    """Places of a sliding window, `(x1, y1, x2, y2)`, row by row; together they cover the whole picture."""
+def boxes_of(width_px: int, height_px: int, grid: int = GRID) -> list[tuple[int, int, int, int]]:
+    """Places of the sliding window, `(x1, y1, x2, y2)`, row by row; together they cover the whole picture."""
     across, down = (_places(side, grid) for side in (width_px, height_px))
     return [(left, top, right, bottom) for top, bottom in down for left, right in across]
 
@@ -170,7 +169,7 @@ def _covered(sample: Sample, pixels: NDArray[np.uint8] | None, reasons: dict[str
         reasons["regions"] = "the picture is of one colour, and covering a part of it changes nothing"
         return
     height, width = pixels.shape[:2]
-    for box in dict.fromkeys(box for grid in GRIDS for box in boxes_of(width, height, grid)):
+    for box in boxes_of(width, height):
         yield _Trial("regions", {"box_px": list(box)}, lambda box=box: _cover(sample, pixels, box, mean))  # type: ignore[misc]
 
 
@@ -235,7 +234,7 @@ def _only(rows: Sequence[dict[str, Any]], part: str) -> dict[str, Any] | None:
 
 def _window(pixels: NDArray[np.uint8]) -> dict[str, Any]:
     height, width = pixels.shape[:2]
-    return {"size_px": [width, height], "grids": list(GRIDS), "colour": _mean(pixels).tolist()}
+    return {"size_px": [width, height], "grid": GRID, "colour": _mean(pixels).tolist()}
 
 
 def _explain_absent(sample: Sample, base: Prediction[Verdict], reasons: dict[str, str]) -> None:

@@ -15,6 +15,7 @@ from vlmkit.errors import MissingExtraError, VlmkitError
 from vlmkit.media import ImageSpec, open_image
 from vlmkit.types import Image, Sample
 from vlmkit_plugins.memes.chips import CHIP_IN, COLOURS, INK, PALE, printed, strip, wrapped
+from vlmkit_plugins.memes.evidence import GRID
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +32,7 @@ _SPEC = ImageSpec(min_pixels=1, max_pixels=1_000_000, multiple_px=1)
 _SIDE_IN, _VERDICT_IN, _GAP_IN, _EDGE_IN = 4.2, 4.5, 0.25, 0.2
 _TITLE_IN, _BAR_IN = 0.36, 0.55  # above the pictures, and below them for the scale
 _WIDEST, _NARROWEST = 1.6, 0.65  # width by height of what a picture is given
-_CELLS, _CELL_PX = 28, 8  # a multiple of both windows' steps; pixels that each is drawn with
+_CELLS, _CELL_PX = GRID + 1, 24  # steps of the window each way, and pixels that each is drawn with
 _MEMBERS = {"mm_fusion": "both together", "text_expert": "words alone", "vision_expert": "picture alone"}
 
 
@@ -94,7 +95,7 @@ class _Places:
 
 
 def heat_of(regions: Mapping[str, Any]) -> NDArray[np.float64]:
-    """`[28, 28]`, the whole picture: the mean margin of the windows over each place."""
+    """`[7, 7]`, the whole picture in steps of the window: the mean margin of the windows over each."""
     width, height = regions["size_px"]
     total, count = np.zeros((_CELLS, _CELLS)), np.zeros((_CELLS, _CELLS))
     for row in regions["items"]:
