@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Run
-from vlmkit.testing.fakes import Colour, FakeHead
-from vlmkit.types import Problem
+from vlmkit.testing.fakes import COLOURS, Colour, FakeHead
+from vlmkit.types import Prediction, Problem, Sample
 
 
 @pytest.fixture
@@ -45,6 +46,7 @@ def test_a_head_is_scored_and_the_report_written(run: Run, head: FakeHead, data:
         "errors.csv",
         "metrics.json",
         "predictions.jsonl",
+        "report.html",
     ]
 
 
@@ -85,3 +87,83 @@ def test_the_truth_is_refused_as_predictions(run: Run, head: FakeHead, data: Pat
 def test_a_file_and_a_head_together_are_wrong_usage(run: Run, data: Path, tmp_path: Path) -> None:
     both = ["--predictions", tmp_path / "x.jsonl", "--model", "runs/x"]
     assert run("evaluate", "colours", "--data", data, *both, "-o", tmp_path / "r").exit_code == 2
+
+
+def saved(folder: Path) -> Any:
+    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+
+
+def test_a_folder_with_other_things_is_left_alone(
+    run: Run, data: Path, tmp_path: Path, calls: list[dict[str, Any]]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years", encoding="utf-8")
+    result = run("evaluate", "colours", "--data", data, "-o", tmp_path / "mine")
+    assert result.exit_code == 3
+    assert "holds other things than a report, and is left as it is" in result.stderr
+    assert calls == []  # known before a head is loaded
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_two_files_of_answers_are_compared(run: Run, head: FakeHead, data: Path, tmp_path: Path) -> None:
+    good = answers(head, data, tmp_path / "good.jsonl", wrong=2)
+    poor = answers(head, data, tmp_path / "poor.jsonl", wrong=20)
+    run("evaluate", "colours", "--data", data, "--predictions", poor, "-o", tmp_path / "poor")
+    both = ["--predictions", good, "--against", tmp_path / "poor"]
+    result = run("evaluate", "colours", "--data", data, *both, "-o", tmp_path / "r")
+    assert result.exit_code == 0, result.stderr
+    (found,) = saved(tmp_path / "r")["comparisons"]
+    assert (found["first"], found["second"], found["n"]) == (str(good), str(tmp_path / "poor"), 30)
+    near = found["differences"]["near"]
+    assert near["first"] > near["second"]
+    assert near["interval"][0] > 0
+    assert near["better"] == 1.0
+    assert "30 samples, 1000 paired resamples" in result.stdout
+    copy = ["--predictions", good, "--against", data / "manifest.jsonl"]
+    assert run("evaluate", "colours", "--data", data, *copy, "-o", tmp_path / "r").exit_code == 3
+
+
+@pytest.fixture
+def seeing(head: FakeHead, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head that reads the colour from the bytes of the film, and is wrong about every tenth."""
+
+    def look(samples: Iterable[Sample], batch_size: int = 8) -> Iterator[Prediction[Colour]]:
+        for sample in samples:
+            words = Path(str(sample.media["video"].source)).read_text(encoding="utf-8").split()
+            yield Prediction(sample.id, Colour(words[0], int(words[1])))
+
+    for place, sample in enumerate(head.task.read(data)):
+        film, truth = Path(str(sample.media["video"].source)), sample.truth
+        assert isinstance(truth, Colour)
+        name = truth.name if place % 10 else COLOURS[COLOURS.index(truth.name) - 1]
+        film.write_bytes(f"{name} {truth.frame:02d} ".encode().ljust(40, b"."))
+    monkeypatch.setattr(head, "predict_many", look)
+
+
+@pytest.mark.usefixtures("seeing")
+def test_sanity_passes_an_honest_head_and_stops_a_leak(run: Run, head: FakeHead, data: Path, tmp_path: Path) -> None:
+    result = run("evaluate", "colours", "--data", data, "--sanity", "-o", tmp_path / "r")
+    checks = {one["name"]: one for one in saved(tmp_path / "r")["sanity"]}
+    assert checks["hidden truth"]["detail"].startswith("30 samples were asked again")
+    assert all(one["passed"] for one in checks.values())
+    assert result.exit_code == 0, result.stderr
+
+    def cheat(samples: Iterable[Sample], batch_size: int = 8) -> Iterator[Prediction[Colour]]:
+        yield from (Prediction(sample.id, sample.truth or Colour("red", 1)) for sample in samples)
+
+    head.predict_many = cheat  # type: ignore[method-assign]
+    result = run("evaluate", "colours", "--data", data, "--sanity", "-o", tmp_path / "r")
+    assert result.exit_code == 1
+    assert "THE CHECK 'hidden truth' FAILED" in result.stdout
+    assert saved(tmp_path / "r")["warnings"][0].startswith("the check 'hidden truth' failed: ")
+
+
+@pytest.mark.usefixtures("seeing")
+def test_robustness_is_written_and_needs_a_head(run: Run, head: FakeHead, data: Path, tmp_path: Path) -> None:
+    result = run("evaluate", "colours", "--data", data, "--robustness", "-o", tmp_path / "r")
+    assert result.exit_code == 0, result.stderr
+    rows = saved(tmp_path / "r")["robustness"]
+    assert {row["disturbance"]: row["left_out"] for row in rows}["without video"] == {"video is required": 30}
+    file = answers(head, data, tmp_path / "mine.jsonl", wrong=3)
+    result = run("evaluate", "colours", "--data", data, "--predictions", file, "--robustness", "-o", tmp_path / "s")
+    assert result.exit_code == 2

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,15 +16,38 @@ from vlmkit.cli.progress import follow
 from vlmkit.task import Task
 from vlmkit.types import Prediction, Sample
 
+if TYPE_CHECKING:
+    from vlmkit.evaluate import Report
+
+Ask = Callable[[Iterable[Sample]], Iterator[Prediction[Any]]]
+
+Out = Annotated[
+    Path, typer.Option("-o", metavar="REPORT_DIR", help="Where the report goes: a new folder, or an older report's.")
+]
+Predictions = Annotated[
+    Path | None, typer.Option("--predictions", metavar="FILE", help="Answers to score instead of asking a head.")
+]
+Against = Annotated[
+    Path | None,
+    typer.Option("--against", metavar="FILE", help="Other answers to the same samples, or a report with them."),
+]
+Sanity = Annotated[
+    bool, typer.Option("--sanity", help="Prove that the evaluation is honest; exit code 1 where a proof fails.")
+]
+Robustness = Annotated[
+    bool, typer.Option("--robustness", help="Ask again about spoilt pictures and texts, and without each modality.")
+]
+
 
 def evaluate(
     task: options.TaskName,
     *,
     data: options.Data,
-    out: Annotated[Path, typer.Option("-o", metavar="REPORT_DIR", help="Where the report goes.")],
-    predictions: Annotated[
-        Path | None, typer.Option("--predictions", metavar="FILE", help="Answers to score instead of asking a head.")
-    ] = None,
+    out: Out,
+    predictions: Predictions = None,
+    against: Against = None,
+    sanity: Sanity = False,
+    robustness: Robustness = False,
     preset: options.Preset = None,
     model: options.Model = None,
     adapter: options.Adapter = None,
@@ -37,41 +61,51 @@ def evaluate(
 ) -> None:
     """Score a head, or a file of answers.
 
-    Figures come with denominators, intervals and baselines; the folder gets metrics.json, predictions.jsonl and
-    errors.csv.
+    Figures come with denominators, intervals and baselines; the folder gets metrics.json, predictions.jsonl,
+    errors.csv and report.html, a page that needs nothing beside it.
+
+    --against: the difference of every figure, with its interval over the same draws of samples.
+    --sanity: up to 64 samples are asked again with truth and names hidden; what is no content must not tell the
+    class; copies of the truth are refused, shuffled truth falls to chance, answers left out never help.
+    --robustness: every sample is asked once more for each way to spoil it; films and sounds are only taken out.
     """
     found = find_task(task)
-    if predictions is not None and (preset or model or adapter):
-        raise typer.BadParameter("give --predictions, or a head to ask (--preset, --model, --adapter); not both")
+    _refuse_both(predictions, robustness, preset or model or adapter)
     from vlmkit.evaluate import evaluate as score
+    from vlmkit.evaluate import guard_folder
 
-    answers: Iterable[Prediction[Any]]
+    guard_folder(out)  # first: answers take time
+    ask: Ask | None = None
     if predictions is not None:
         samples, answers = _from_file(found, predictions, data)
     else:
         samples = list(found.read(data))
-        head = open_head(
-            task,
-            preset=preset,
-            model=model,
-            adapter=adapter,
-            engine=engine,
-            device=device,
-            precision=precision,
-            weights=weights,
-            calibration=calibration,
-        )
-        answers = follow(head.predict_many(samples, batch_size), len(samples), f"evaluate {task}")
+        chosen = {"preset": preset, "model": model, "adapter": adapter, "engine": engine, "device": device}
+        ask = _asker(task, batch_size, **chosen, precision=precision, weights=weights, calibration=calibration)
+        answers = list(follow(ask(samples), len(samples), f"evaluate {task}"))
     who = str(predictions or model or f"preset {preset or found.default_preset}")
     who += ", random weights" if weights == "random" and predictions is None else ""
     who += f" + {adapter}" if adapter else ""
     report = score(found, samples, answers, seed=seed, model=who, data=str(data))
-    say(f"vlmkit: report in {report.save(out)}")
-    typer.echo(str(report))
-    if not report.records:
-        raise typer.Exit(NOTHING_DONE)
-    if report.failures:
-        raise typer.Exit(SOME_PROBLEMS)
+    if against is not None:
+        report = _compared(report, found, samples, answers, against, data, seed)
+    _finish(_tried(report, found, samples, answers, ask, sanity, robustness, seed), out)
+
+
+def _refuse_both(predictions: Path | None, robustness: bool, head: object) -> None:
+    if predictions is not None and head:
+        raise typer.BadParameter("give --predictions, or a head to ask (--preset, --model, --adapter); not both")
+    if predictions is not None and robustness:
+        raise typer.BadParameter("--robustness asks a head, and --predictions holds answers already; give a head")
+
+
+def _asker(task: str, batch_size: int, **chosen: Any) -> Ask:
+    head = open_head(task, **chosen)
+
+    def ask(samples: Iterable[Sample]) -> Iterator[Prediction[Any]]:
+        return head.predict_many(samples, batch_size)
+
+    return ask
 
 
 def _from_file(task: Task[Any], file: Path, data: Path) -> tuple[list[Sample], list[Prediction[Any]]]:
@@ -81,3 +115,48 @@ def _from_file(task: Task[Any], file: Path, data: Path) -> tuple[list[Sample], l
     samples, answers = list(task.read(data)), read_predictions(task, file)
     guard_self_comparison(samples, answers, file=file)
     return samples, answers
+
+
+def _compared(
+    report: Report,
+    task: Task[Any],
+    samples: list[Sample],
+    answers: list[Prediction[Any]],
+    against: Path,
+    data: Path,
+    seed: int,
+) -> Report:
+    from vlmkit.evaluate import compare
+
+    file = against / "predictions.jsonl" if against.is_dir() else against
+    _, others = _from_file(task, file, data)
+    found = compare(task, samples, answers, others, names=(report.model, str(against)), seed=seed)
+    return replace(report, comparisons=(found, *report.comparisons))
+
+
+def _tried(
+    report: Report,
+    task: Task[Any],
+    samples: list[Sample],
+    answers: list[Prediction[Any]],
+    ask: Ask | None,
+    sanity: bool,
+    robustness: bool,
+    seed: int,
+) -> Report:
+    from vlmkit.evaluate import checked, disturbed
+
+    if robustness and ask is not None:
+        report = disturbed(report, task, samples, answers, ask=ask, seed=seed)
+    if sanity:  # last: what failed stands on top
+        report = checked(report, task, samples, answers, ask=ask, seed=seed)
+    return report
+
+
+def _finish(report: Report, out: Path) -> None:
+    say(f"vlmkit: report in {report.save(out)}")
+    typer.echo(str(report))
+    if not report.records:
+        raise typer.Exit(NOTHING_DONE)
+    if report.failures or not all(check.passed for check in report.sanity):
+        raise typer.Exit(SOME_PROBLEMS)
