@@ -57,38 +57,31 @@ class Row:
 def measured(evidence: Evidence, method: Method, rule: Rule | None) -> Row:
     """Fit a map and measure it; with `rule` and two classes choose a threshold, too.
 
-    A threshold that cannot be had is left out, and a note says so. Raises `DataError` as `fit` does.
+    A threshold that cannot be had is left out, and a note says so. Raises `DataError` as `fit` does, and for a class of
+    one sample: a map that hangs on it could be tried on nothing else.
     """
     logits, labels = np.array(evidence.logits, np.float64), np.array(evidence.labels, np.intp)
     found = fit(method, logits, labels)
     plain, inside = Temperature(1.0).probabilities(logits), found.probabilities(logits)
     crossed = cross_fitted(method, logits, labels)
+    if crossed is None:
+        rare = next(name for at, name in enumerate(evidence.classes) if evidence.labels.count(at) == 1)
+        raise DataError(f"only 1 of {len(labels)} samples is {rare!r}: a map cannot hang on one sample; bring more")
 
     def change(measure: Callable[[Array, Labels], float]) -> Change:
-        after = None if crossed is None else _finite(measure(crossed, labels))
-        return Change(before=_finite(measure(plain, labels)), after=after, inside=_finite(measure(inside, labels)))
+        before, after, within = (_finite(measure(p, labels)) for p in (plain, crossed, inside))
+        return Change(before=before, after=after, inside=within)
 
     of_answers = evidence.classes == ANSWERS
     said = list(notes(found))
     chosen = None
     if rule is not None and len(evidence.classes) == 2 and not of_answers:
         try:
-            best = choose(inside[:, 1], labels, rule)
-            chosen = Chosen(
-                value=best.value,
-                f1=best.best_f1,
-                macro_f1=best.macro_f1,
-                precision=best.precision,
-                recall=best.recall,
-            )
+            chosen = _chosen(inside[:, 1], labels, rule)
         except DataError as error:
             said.append(f"{error}; the threshold stays .5")
     lost = change(_log_loss)
-    if (
-        lost.before is not None
-        and (lost.after is None or lost.after > lost.before * (1 + _WORSE))
-        and crossed is not None
-    ):
+    if lost.before is not None and (lost.after is None or lost.after > lost.before * (1 + _WORSE)):
         said.append("log loss on other samples gets worse: the map does not help; bring more, or take another method")
     fitted = Fitted(
         n=len(labels),
@@ -101,6 +94,12 @@ def measured(evidence: Evidence, method: Method, rule: Rule | None) -> Row:
         notes=tuple(said),
     )
     return Row(evidence.name, found, fitted)
+
+
+def _chosen(p: Array, labels: Labels, rule: Rule) -> Chosen:
+    best = choose(p, labels, rule)
+    figures = {"macro_f1": best.macro_f1, "precision": best.precision, "recall": best.recall}
+    return Chosen(value=best.value, f1=best.best_f1, **figures)
 
 
 def cautions(evidence: Evidence) -> Iterator[str]:

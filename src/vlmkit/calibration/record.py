@@ -14,8 +14,8 @@ class _Strict(BaseModel):
 class Change(_Strict):
     """A figure without a calibration, with one fitted on other samples (five folds), and with the map that is served.
 
-    `after` is None where a class has one sample only; `inside` is of the fit's own samples, hence too good. None for a
-    log loss without end as well: what happened was held impossible.
+    `inside` is of the fit's own samples, hence too good. None for a log loss without end: what happened was held
+    impossible.
     """
 
     before: float | None
