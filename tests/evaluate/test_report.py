@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.evaluate.sure import SCORING, Spam, answered, messages, task
+from vlmkit.errors import DataError
 from vlmkit.evaluate import Report, evaluate, read_predictions
+from vlmkit.evaluate.contract import contract
 from vlmkit.evaluate.table import text_table
 from vlmkit.testing.fakes import Colour, colours
 from vlmkit.types import Prediction, Problem, Sample
@@ -77,6 +82,97 @@ def test_errors_csv_names_truth_answer_and_problem(report: Report, tmp_path: Pat
         {"id": "s0", "truth": "red", "answer": "green", "problems": "truncated", "accuracy": "0", "near": "0"},
         {"id": "s1", "truth": "黄色", "answer": "", "problems": "media_empty", "accuracy": "0", "near": "0"},
     ]
+
+
+def test_a_room_s_own_columns_list_every_sample(tmp_path: Path) -> None:
+    def columns(sample: Sample, prediction: Prediction[Spam] | None) -> dict[str, object]:
+        said = prediction.value if prediction else None
+        return {"index": sample.id, "said": said.label if said else "", **({"p": said.p} if said else {})}
+
+    samples = [*messages(3), Sample("blank")]
+    report = evaluate(task(replace(SCORING, columns=columns)), samples, [Prediction("m001", Spam("no", "en", 0.25))])
+    with (report.save(tmp_path) / "errors.csv").open(encoding="utf-8", newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["index", "said", "p"],
+            ["m000", "", ""],
+            ["m001", "no", "0.25"],
+            ["m002", "", ""],
+            ["blank", "", ""],
+        ]
+
+
+def test_a_record_without_an_id_is_given_one_to_be_read_again(tmp_path: Path) -> None:
+    samples = messages(8)
+    answers = answered(samples)
+    file = evaluate(task(), samples, answers).save(tmp_path) / "predictions.jsonl"
+    assert json.loads(file.read_text(encoding="utf-8").splitlines()[0]).keys() == {"id", "label", "tongue", "p"}
+    assert [(one.sample_id, one.value) for one in read_predictions(task(), file)] == [
+        (one.sample_id, one.value) for one in answers
+    ]
+
+
+def test_everything_is_in_metrics_json_without_nan(tmp_path: Path) -> None:
+    samples = messages(40)
+    report = evaluate(task(), samples, answered(samples))
+    saved = json.loads((report.save(tmp_path) / "metrics.json").read_text(encoding="utf-8"))
+    assert [one["name"] for one in saved["fields"]] == ["label", "tongue"]
+    assert saved["fields"][0]["rows"][0].keys() >= {"label", "n", "right", "f1", "f1_interval", "recall", "precision"}
+    assert [one["name"] for one in saved["reliability"]] == ["reply", "label", "tongue"]
+    assert saved["risk"][0]["aurc"] == report.risk[0][1].aurc
+    assert saved["thresholds"][0]["name"] == "yes"
+    assert {row["slice"] for row in saved["slices"]["tongue"]} == {"en", "de"}
+    assert "Brier" in saved["lower_is_better"]
+    assert saved["sanity"] == saved["robustness"] == saved["comparisons"] == []
+
+
+def test_a_long_risk_curve_is_thinned_in_the_file_and_keeps_its_ends() -> None:
+    samples = messages(300)
+    report = evaluate(task(), samples, answered(samples))
+    (saved,) = (one for one in contract(report)["risk"] if one["name"] == "label")
+    curve = dict(report.risk)["label"]
+    assert len(saved["coverage"]) == len(saved["thresholds"]) == 128
+    assert (saved["coverage"][-1], saved["thresholds"][0]) == (1.0, curve.thresholds[0])
+
+
+def test_an_older_report_is_overwritten_and_nothing_else(report: Report, tmp_path: Path) -> None:
+    report.save(tmp_path / "r")
+    report.save(tmp_path / "r")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "metrics.json").write_text('{"loss": 1}', encoding="utf-8")
+    with pytest.raises(DataError, match="other: holds other things than a report, and is left as it is"):
+        report.save(tmp_path / "other")
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["metrics.json"]
+    with pytest.raises(DataError, match=r"metrics\.json: a folder for the report was wanted, and this is a file"):
+        report.save(tmp_path / "r" / "metrics.json")
+
+
+def test_without_jinja_the_page_is_left_out_and_an_old_one_goes(
+    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (report.save(tmp_path) / "report.html").is_file()
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    report.save(tmp_path)
+    assert not (tmp_path / "report.html").exists()
+    saved = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert saved["warnings"][-1].startswith("report.html is left out: 'jinja2' is not installed; type: pip install")
+
+
+def test_cases_hold_every_sample_the_worst_first(report: Report, samples: list[Sample]) -> None:
+    assert len(report.cases) == 40
+    assert [case.sample.id for case in report.cases[:2]] == ["s1", "s0"]  # no answer, then a wrong one
+    sure = [
+        replace(one, confidence={"reply": p}) for p, one in zip((0.6, 0.9, 0.7), answered(messages(3)), strict=True)
+    ]
+    wrong = [replace(one, value=Spam("no" if one.value and one.value.label == "yes" else "yes")) for one in sure]
+    found = evaluate(task(replace(SCORING, probabilities=None)), messages(3), [*wrong[:2], sure[2]])
+    order = [case.prediction.confidence["reply"] for case in found.cases if case.prediction]
+    right = [one.outcome.metrics["accuracy"] for one in found.cases]
+    assert right == sorted(value or 0.0 for value in right)
+    assert order[:2] == sorted(order[:2], reverse=right[:2] == [0.0, 0.0])
+
+
+def test_a_report_says_itself_in_one_line(report: Report) -> None:
+    assert repr(report) == "Report('colours', n=40, model='runs/mine', data='data/test')"
 
 
 def test_an_id_that_is_no_text_is_written_all_the_same(tmp_path: Path) -> None:

@@ -148,6 +148,23 @@ def test_few_samples_are_warned_about() -> None:
     assert not any("only" in warning for warning in score(make(30), []).warnings)
 
 
+def test_rare_classes_are_warned_about() -> None:
+    told = [one for one in score(make(40), right(make(40))).warnings if "fewer than 10 samples" in one]
+    assert told == []
+    (told_once,) = [one for one in score(make(36), right(make(36))).warnings if "fewer than 10 samples" in one]
+    assert told_once == "classes of fewer than 10 samples: green (9), red (9); their figures rest on chance"
+
+
+def test_shuffled_truth_stands_beside_every_figure() -> None:
+    samples = make(40)
+    shuffled = score(samples, right(samples)).baselines["shuffled"]
+    assert shuffled.keys() == {"accuracy", "near", "score"}
+    assert 0.2 < shuffled["accuracy"] < 0.6  # 0.375 is expected
+    own = replace(TASK.scoring, baselines=lambda truths, ids, seed: {"shuffled": [Colour("green", 0)] * len(ids)})
+    report = evaluate(replace(TASK, scoring=own), samples, right(samples))
+    assert report.baselines["shuffled"]["accuracy"] == 0.25  # a room's own keeps its name
+
+
 def test_data_that_a_constant_solves_is_warned_about() -> None:
     samples = [Sample(f"s{i}", truth=Colour("red", 50)) for i in range(40)]
     report = score(samples, right(samples))

@@ -13,6 +13,7 @@ from vlmkit.evaluate.answered import Answered
 from vlmkit.evaluate.bootstrap import Array, drawn, percentiles
 from vlmkit.evaluate.figures import Comparison, Difference
 from vlmkit.evaluate.join import Joined, join, listed
+from vlmkit.evaluate.probabilities import scorable
 from vlmkit.task import Scoring, Task
 from vlmkit.types import Prediction, Sample
 
@@ -35,11 +36,10 @@ def compare(
 
     A sample without an answer counts as wrong, and is listed. B. Efron and R. Tibshirani, "An Introduction to the
     Bootstrap" (1993), chapter 13; paired as in P. Koehn, "Statistical significance tests for machine translation
-    evaluation" (EMNLP 2004).
+    evaluation" (EMNLP 2004). Without scikit-learn figures of probabilities are left out.
 
     Raises:
         DataError: answers about other samples than these, on either side; fewer than 1000 resamples.
-        MissingExtraError: the task has probabilities, and scikit-learn is not installed.
     """
     refuse_few(resamples)
     every = list(samples)
@@ -115,4 +115,4 @@ def _share_above(apart: Array) -> float:
 
 
 def _answered(scoring: Scoring[T], side: Joined[T]) -> Answered:
-    return Answered.of(scoring, side.samples, side.truths, side.values)
+    return Answered.of(scoring, side.samples, side.truths, side.values, probable=scorable(scoring)[0])
