@@ -18,7 +18,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.5.1"
-nox.options.sessions = ["lint", "imports", "types", "tests", "docs", "demo", "build"]
+nox.options.sessions = ["lint", "imports", "types", "tests", "docs", "demo", "reports", "build"]
 nox.options.default_venv_backend = "none"
 
 ROOT = Path(__file__).parent
@@ -154,6 +154,17 @@ def demo(session: nox.Session) -> None:
         run("vlmkit", "demo", "memes", "-o", "memes", *session.posargs)
     for picture in sorted(folder.rglob("*.png")):
         session.log(f"picture: {picture}")
+
+
+@nox.session
+def reports(session: nox.Session) -> None:
+    """Evaluate the shipped `tiny` heads on synthetic samples and write their reports, sanity checks and all."""
+    run = _shared(session, "torch")
+    session.env["OMP_NUM_THREADS"] = "2"
+    shutil.rmtree(ROOT / "reports", ignore_errors=True)
+    run("python", "tools/reports.py", "reports")
+    for page in sorted((ROOT / "reports").glob("*/report.html")):
+        session.log(f"open {page}")
 
 
 @nox.session
