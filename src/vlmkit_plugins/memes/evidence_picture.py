@@ -42,9 +42,7 @@ def draw(told: Mapping[str, Any], sample: Sample, file: Path) -> None:
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
-    margins = [abs(row["margin_effect"] or 0.0) for row in told["words"] or []]
-    heat = heat_of(told["regions"]) if told["regions"] else np.zeros(1)
-    limit = max([FAINT, float(np.abs(heat).max()), *margins])
+    limit = max([FAINT, *(abs(row["margin_effect"] or 0.0) for row in told["words"] or [])])
     scale = Normalize(-limit, limit)
     pixels = _shown_pixels(sample) if told["regions"] else None
     wide_in = _SIDE_IN * min(max(pixels.shape[1] / pixels.shape[0], _NARROWEST), _WIDEST) if pixels is not None else 0
@@ -56,11 +54,11 @@ def draw(told: Mapping[str, Any], sample: Sample, file: Path) -> None:
     place = _Places(figure, width_in, height_in)
     left_in = _EDGE_IN
     if pixels is not None:
-        for paint in (_meme, _heat):
-            axes = place.axes(left_in, _TITLE_IN, wide_in, _SIDE_IN)
-            paint(axes, pixels, told, sample, scale)
-            left_in += wide_in + _GAP_IN
-        _scale_bar(place.axes(left_in - wide_in - _GAP_IN, _TITLE_IN + _SIDE_IN + 0.12, wide_in, 0.12), scale)
+        _meme(place.axes(left_in, _TITLE_IN, wide_in, _SIDE_IN), pixels, told, sample, scale)
+        left_in += wide_in + _GAP_IN
+        warmth = _heat(place.axes(left_in, _TITLE_IN, wide_in, _SIDE_IN), pixels, told["regions"])
+        _scale_bar(place.axes(left_in, _TITLE_IN + _SIDE_IN + 0.12, wide_in, 0.12), warmth)
+        left_in += wide_in + _GAP_IN
     _verdict(place.axes(left_in + 0.1, _TITLE_IN, width_in - left_in - _EDGE_IN - 0.1, _SIDE_IN), told)
     axes = place.axes(_EDGE_IN, _TITLE_IN + _SIDE_IN + _BAR_IN, width_in - 2 * _EDGE_IN, strip_in)
     strip(axes, lines, told, scale, width_in - 2 * _EDGE_IN, strip_in)
@@ -156,18 +154,23 @@ def _meme(axes: Axes, pixels: NDArray[np.uint8], told: Mapping[str, Any], sample
     _frame(axes, width, height, f"{sample.id}{' · outlined: words that matter' if boxes else ''}")
 
 
-def _heat(axes: Axes, pixels: NDArray[np.uint8], told: Mapping[str, Any], sample: Sample, scale: Normalize) -> None:
+def _heat(axes: Axes, pixels: NDArray[np.uint8], regions: Mapping[str, Any]) -> Normalize:
+    """Gives the scale of its colours: means over windows are smaller than what a word does."""
     from matplotlib import colormaps
+    from matplotlib.colors import Normalize
 
-    width, height = told["regions"]["size_px"]
+    width, height = regions["size_px"]
     grey = 255 - (255 - pixels.mean(axis=-1)) * 0.55
     axes.imshow(grey, cmap="gray", vmin=0, vmax=255, extent=(0, width, height, 0))
-    heat = _smooth(heat_of(told["regions"]))
+    heat = _smooth(heat_of(regions))
+    limit = max(FAINT, float(np.abs(heat).max()))
+    scale = Normalize(-limit, limit)
     layer = colormaps[COLOURS](scale(heat))
-    layer[..., 3] = 0.85 * np.sqrt(np.abs(heat) / float(scale.vmax or FAINT))
+    layer[..., 3] = 0.85 * np.sqrt(np.abs(heat) / limit)
     axes.imshow(layer, extent=(0, width, height, 0))
-    most = max((abs(row["effect"]) for row in told["regions"]["items"] if row["effect"] is not None), default=0.0)
-    _frame(axes, width, height, f"regions, covered one at a time: {most:.3f} at most")
+    most = max((abs(row["effect"]) for row in regions["items"] if row["effect"] is not None), default=0.0)
+    _frame(axes, width, height, f"regions, covered in turn: prob_hate ±{most:.3f}")
+    return scale
 
 
 def _smooth(cells: NDArray[np.float64]) -> NDArray[np.float64]:
