@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import vlmkit
 from tests.memes.rules import IMAGE_BIAS, REDNESS, RuleHead, redness, scene, sigmoid, text_margin
 from vlmkit.errors import VlmkitError
 from vlmkit.types import Image, Sample
@@ -219,3 +220,20 @@ def test_the_picture_is_refused_before_the_head_is_asked(tmp_path: Path) -> None
     with pytest.raises(VlmkitError, match=r"why\.txt: a picture's name ends with one of"):
         explain(head, meme(), tmp_path / "why.txt")  # type: ignore[arg-type]
     assert not head.asked
+
+
+def test_effects_are_those_of_asking_one_at_a_time() -> None:
+    head: Any = vlmkit.load("memes", preset="tiny")
+    sample = Sample("m", {"image": Image(scene())}, "some quillet is awful")
+    found = explain(head, sample)
+    whole = head.predict(image=Image(scene()), text=sample.text).value
+    without = head.predict(image=Image(scene()), text="some quillet is").value
+    assert found["answer"]["prob_hate"] == pytest.approx(whole.prob_hate, abs=1e-4)
+    assert found["words"][3]["effect"] == pytest.approx(whole.prob_hate - without.prob_hate, abs=1e-4)
+    row = found["regions"]["items"][10]
+    left, top, right, bottom = row["box_px"]
+    covered = scene()
+    covered[top:bottom, left:right] = found["regions"]["colour"]
+    alone = head.predict(image=Image(covered), text=sample.text).value
+    assert row["prob_hate"] == pytest.approx(alone.prob_hate, abs=1e-4)
+    assert found["removed"]["text"]["prob_hate"] == pytest.approx(whole.experts["vision_expert"], abs=1e-4)
