@@ -133,7 +133,7 @@ def notes(found: Map) -> tuple[str, ...]:
         }
         return tuple(f"the temperature is at its bound of {bound:g}: {why[bound]}" for bound in near)
     if isinstance(found, Platt) and min(found.slope) < 0:
-        return (f"a slope of {min(found.slope):.3g} turns answers round: the logits are wrong more often than right",)
+        return (f"a slope of {min(found.slope):.3g}: the surer, the less often right",)
     return ()
 
 
