@@ -17,8 +17,7 @@ import pytest
 
 import vlmkit
 from tests.evaluate.full_report import EVIL, full_report
-from vlmkit.evaluate import evaluate
-from vlmkit.evaluate.sanity import checked
+from vlmkit.evaluate import checked, evaluate
 
 N = 12
 CHROMIUM = next(

@@ -110,7 +110,7 @@ def test_cards_say_what_differs_in_closed_fields_only() -> None:
     answered = next(card for card in found if card.answer is not None)
     assert [line.path for line in answered.lines if line.wrong] == ["label"]
     assert [line.path for line in answered.lines] == ["label", "words"]
-    assert answered.confidence == "0.500"
+    assert answered.confidence == "0.750"
     silent = next(card for card in found if card.answer is None)
     assert [problem.code for problem in silent.problems] == ["unread", "note"]
     assert silent.wrong == ()

@@ -41,7 +41,7 @@ class Card:
     """One error: what was given, what was true, what was answered, and what went wrong.
 
     Attributes:
-        truth, answer: their labels. confidence: in the whole answer, or in its label.
+        truth, answer: their labels. confidence: in the label, or in the whole answer.
         wrong: the closed fields that differ, at most `_SEEN` of them. lines: everything; `more` fields are left out.
     """
 
@@ -126,10 +126,11 @@ def _problems(prediction: Prediction[Any] | None) -> tuple[Problem, ...]:
 
 
 def _sure(prediction: Prediction[Any] | None) -> str:
-    """The confidence in the whole answer, or in its label."""
+    """The confidence in the label; where nobody says, in the whole answer, and that it is that."""
     known = prediction.confidence if prediction else {}
-    name = next((name for name in ("reply", "label") if name in known), None)
-    return "" if name is None else f"{known[name]:.3f}"
+    if "label" in known:
+        return f"{known['label']:.3f}"
+    return f"{known['reply']:.3f} in the whole answer" if "reply" in known else ""
 
 
 def _lines(case: Case) -> list[Line]:

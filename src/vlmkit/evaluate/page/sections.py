@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vlmkit.evaluate.figures import FieldTable, Reliability, SliceRow
+from vlmkit.evaluate.figures import FieldTable, Reliability, RobustnessRow, SliceRow
 from vlmkit.evaluate.labels import LabelRow
 from vlmkit.evaluate.page.curves import reliability_plot, risk_plot, threshold_plot
 from vlmkit.evaluate.page.matrix import MOST, matrix_plot
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from vlmkit.calibration.error import RiskCoverage
     from vlmkit.evaluate.report import Report
 
-_STEPS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_STEPS = (0.02, 0.04, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def sections(report: Report) -> list[Section]:
@@ -171,27 +171,22 @@ def comparisons(report: Report) -> Section | None:
 
 
 def robustness(report: Report) -> Section | None:
-    """What disturbances of the input cost."""
-    if not report.robustness:
-        return None
+    """What disturbances of the input cost, a metric at a time."""
     reach = _reach(abs(end) for row in report.robustness for end in (row.difference, *row.interval))
-    rows = [
-        Row(
-            row.disturbance,
-            row.difference,
-            row.interval,
-            f"n {row.n}",
-            told=f"{figure(row.undisturbed)} → {figure(row.disturbed)}",
-        )
-        for row in report.robustness
-    ]
-    metrics = ", ".join(dict.fromkeys(row.metric for row in report.robustness))
-    drawn = [
-        Plot(rows_plot(chunk, f"change of {metrics}", limits=(-reach, reach), zero=0.0), f"change of {metrics}{place}")
-        for place, chunk in chunks(rows)
-    ]
+    drawn = []
+    for same in alike(report.robustness, lambda row: row.metric):
+        title = f"change of {same[0].metric}"
+        parts = chunks([_disturbed(row) for row in same])
+        drawn += [
+            Plot(rows_plot(part, title, limits=(-reach, reach), zero=0.0), title + place) for place, part in parts
+        ]
     lead = "The same samples with their input disturbed; the dot is the change, its interval is paired."
     return section("robustness", "Robustness", lead, drawn, [robustness_table(report.robustness)])
+
+
+def _disturbed(row: RobustnessRow) -> Row:
+    told = f"{figure(row.undisturbed)} → {figure(row.disturbed)}"
+    return Row(row.disturbance, row.difference, row.interval, f"n {row.n}", told=told)
 
 
 def _metric(report: Report, name: str) -> Row:
