@@ -134,6 +134,7 @@ def scoring(weights: Weights | None = None) -> Scoring[OperationSpan]:
         fields=fields,
         right=right,
         spans=spans,
+        inputs=frozenset({"n_frames"}),
     )
 
 
