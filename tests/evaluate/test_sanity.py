@@ -65,13 +65,15 @@ def test_an_honest_evaluation_passes_all() -> None:
     assert failed(report) == {}
     assert not any("check" in warning for warning in report.warnings)
     assert "60 samples were asked again" in report.sanity[0].detail
-    assert report.sanity[1].detail.startswith("the class cannot be told from id (0.")
+    assert report.sanity[1].detail.startswith("balanced accuracy of what is no content: id 0.")
 
 
 def test_a_failed_check_stands_on_top_of_the_warnings() -> None:
     samples = [replace(sample, id=f"{sample.truth.label}-{sample.id}") for sample in mail() if sample.truth]
     report = look(samples)
-    assert report.warnings[0].startswith("the check 'label leak' failed: the class can be told from id (1.00, p 0.0")
+    assert report.warnings[0].startswith(
+        "the check 'label leak' failed: the class can be told from id 1.00 (chance 0.50, p 0.0"
+    )
     assert "THE CHECK 'label leak' FAILED" in str(report)
 
 
@@ -153,13 +155,34 @@ def grow(sample: Sample, folder: Path) -> Sample:
 )
 def test_a_planted_leak_is_named(plant: Callable[[Sample, Path], Sample], named: str, tmp_path: Path) -> None:
     report = look([plant(sample, tmp_path) for sample in mail()])
-    assert failed(report)["label leak"].startswith(f"the class can be told from {named} (1.00, p 0.0")
+    assert failed(report)["label leak"].startswith(f"the class can be told from {named} 1.00 (chance 0.50, p 0.0")
     assert list(failed(report)) == ["label leak"]
+
+
+def test_what_a_sample_brings_is_content(tmp_path: Path) -> None:
+    """Only spam has a picture: that is for the head to see, and its file gives nothing else away."""
+    samples = [grow(sample, tmp_path) if sample.truth and sample.truth.label == "yes" else sample for sample in mail()]
+    assert "label leak" not in failed(look(samples))
+
+
+def test_sizes_that_tell_a_little_are_no_leak(tmp_path: Path) -> None:
+    """A lively film is larger than a still one."""
+
+    def grown(sample: Sample, extra: int) -> Sample:
+        hit = sample.truth is not None and sample.truth.label == "yes"
+        file = tmp_path / f"{sample.id}.png"
+        file.write_bytes(b"x" * (100 + extra + (9 if hit else 0)))
+        return replace(sample, media={"image": Image(file)})
+
+    rng = np.random.default_rng(2)
+    report = look([grown(sample, int(rng.integers(30))) for sample in mail()])
+    assert "image file size 0." in report.sanity[1].detail
+    assert report.sanity[1].passed
 
 
 def test_sorted_rows_are_a_leak() -> None:
     samples = sorted(mail(), key=lambda sample: sample.truth.label if sample.truth else "")
-    assert "can be told from place in the data (0.8" in failed(look(samples))["label leak"]
+    assert "can be told from place in the data 0.8" in failed(look(samples))["label leak"]
 
 
 def test_pictures_of_another_size_are_a_leak() -> None:
@@ -169,7 +192,7 @@ def test_pictures_of_another_size_are_a_leak() -> None:
         )
         for one in mail()
     ]
-    assert "picture size (1.00" in failed(look(samples))["label leak"]
+    assert "picture size 1.00" in failed(look(samples))["label leak"]
 
 
 def test_too_few_samples_of_a_class_are_said() -> None:

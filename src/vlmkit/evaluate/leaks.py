@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmkit.errors import MissingExtraError
-from vlmkit.evaluate.bootstrap import Array
 from vlmkit.types import Media, Sample
 
 FOLDS = 3
@@ -21,8 +20,8 @@ MOST = 2000  # samples that are looked at
 LEVEL = 0.05  # of all traits together
 TWO = 2
 SHARE = 0.2  # of the way from chance to always right; less than that is no use to a head, however sure it is
+SHARE_OF_SIZES = 0.5  # a lively film is larger than a still one: in part, sizes are content
 _ENOUGH = 10  # shuffled scores as high as the real one, and a trait is cleared
-_ABSENT = -1.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Trait:
 
 
 def traits(samples: Sequence[Sample], labels: Sequence[str], places: Sequence[int], *, seed: int) -> list[Trait]:
-    """Each trait that differs between samples, tried by a small classifier of scikit-learn.
+    """Each trait that differs between the samples that have it, tried by a small classifier of scikit-learn.
 
     Classes are shuffled until it is clear that they are told as well by accident, or that they are not (sequential
     Monte Carlo p-values: J. Besag and P. Clifford, Biometrika 78, 1991); p-values are corrected for the number of
@@ -55,68 +54,67 @@ def traits(samples: Sequence[Sample], labels: Sequence[str], places: Sequence[in
 
     Raises `MissingExtraError`.
     """
-    kept = _kept(labels, seed)
-    names, classes = np.unique([labels[i] for i in kept], return_inverse=True)
-    if len(names) < TWO:
-        return []
     try:
         import sklearn  # noqa: F401  # looked for once, here
     except ImportError as error:
         raise MissingExtraError("sklearn", "report") from error
-    made = _features([samples[i] for i in kept], [places[i] for i in kept])
-    found = {name: matrix for name, matrix in made if matrix is not None}
+    found = {}
+    for name, values in _values(samples, places):
+        kept = _kept(values, labels, seed)
+        names, classes = np.unique([labels[i] for i in kept], return_inverse=True)
+        matrix = _matrix([values[i] for i in kept]) if len(names) >= TWO else None
+        if matrix is not None:
+            found[name] = matrix, classes
     generator = np.random.default_rng(seed)
     most = 40 * len(found)  # so that a certain leak is still one after the correction
     tried = []
-    for name, features in found.items():
-        accuracy, chance = _accuracy(features, classes), 1 / len(names)
+    for name, (matrix, classes) in found.items():
+        accuracy, chance = _accuracy(matrix, classes), 1 / (int(classes.max()) + 1)
+        share = SHARE_OF_SIZES if name.endswith("size") else SHARE
         p = None
-        if accuracy >= chance + SHARE * (1 - chance):
-            p = _p_value(features, classes, accuracy, most, generator)
+        if accuracy >= chance + share * (1 - chance):
+            p = _p_value(matrix, classes, accuracy, most, generator)
         tried.append(Trait(name, accuracy, chance, p, p is not None and p * len(found) <= LEVEL))
     return tried
 
 
-def _kept(labels: Sequence[str], seed: int) -> list[int]:
-    counts = Counter(labels)
-    places = [place for place, label in enumerate(labels) if counts[label] >= LEAST]
-    if len(places) > MOST:
-        drawn = np.random.default_rng(seed).choice(len(places), MOST, replace=False)
-        places = [places[i] for i in sorted(drawn)]
-    return places
-
-
-def _features(samples: Sequence[Sample], places: Sequence[int]) -> Iterator[tuple[str, Any]]:
-    """Name and matrix of each trait; None where all samples are alike."""
-    yield "id", _letters([sample.id for sample in samples])
-    yield "place in the data", _numbers([(float(place),) for place in places])
-    yield "keys of meta", _letters([" ".join(sorted(map(str, sample.meta))) for sample in samples], words=True)
+def _values(samples: Sequence[Sample], places: Sequence[int]) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Name of each trait and its value in each sample: text, or numbers; None where a sample does not have it."""
+    yield "id", [sample.id for sample in samples]
+    yield "place in the data", [(float(place),) for place in places]
+    yield "keys of meta", [" ".join(sorted(map(str, sample.meta))) for sample in samples]
     for modality in sorted({modality for sample in samples for modality in sample.media}):
         media = [sample.media.get(modality) for sample in samples]
         files = [_file(one) for one in media]
-        yield f"{modality} file name", _letters([path.stem if path else "" for path in files])
-        yield f"{modality} folder", _letters([path.parent.name if path else "" for path in files])
-        yield f"{modality} suffix", _letters([path.suffix if path else "" for path in files])
-        yield f"{modality} file size", _numbers([(_n_bytes(one),) for one in media])
+        yield f"{modality} file name", [path and path.stem for path in files]
+        yield f"{modality} folder", [path and path.parent.name for path in files]
+        yield f"{modality} suffix", [path and path.suffix for path in files]
+        yield f"{modality} file size", [_n_bytes(one) for one in media]
         if modality == "image":
-            yield "picture size", _numbers([_size_px(one) for one in media])
+            yield "picture size", [_size_px(one) for one in media]
 
 
-def _letters(texts: Sequence[str], *, words: bool = False) -> Any:
-    """Which runs of one to three letters a text has; or which words, and how many of them."""
-    if len(set(texts)) < TWO:
+def _kept(values: Sequence[Any], labels: Sequence[str], seed: int) -> list[int]:
+    """Samples with a value, of classes that have ten of them; some, where there are many."""
+    having = [i for i, value in enumerate(values) if value is not None]
+    counts = Counter(labels[i] for i in having)
+    kept = [i for i in having if counts[labels[i]] >= LEAST]
+    if len(kept) <= MOST:
+        return kept
+    drawn = np.random.default_rng(seed).choice(len(kept), MOST, replace=False)
+    return [kept[i] for i in sorted(drawn)]
+
+
+def _matrix(values: Sequence[Any]) -> Any:
+    """Which runs of one to three letters a text has, or its numbers; None where all samples are alike."""
+    if len(set(values)) < TWO:
         return None
+    if not isinstance(values[0], str):
+        return np.array(values, dtype=np.float64)
     from sklearn.feature_extraction.text import CountVectorizer
 
-    if words:
-        return CountVectorizer(binary=True, token_pattern=r"\S+", lowercase=False).fit_transform(texts)
     counted = CountVectorizer(analyzer="char", ngram_range=(1, 3), binary=True, lowercase=False, max_features=2000)
-    return counted.fit_transform(f"^{text}$" for text in texts)
-
-
-def _numbers(rows: Sequence[tuple[float, ...]]) -> Array | None:
-    found = np.array(rows, dtype=np.float64)
-    return None if (found == found[0]).all() else found
+    return counted.fit_transform(f"^{text}$" for text in values)
 
 
 def _accuracy(features: Any, classes: NDArray[np.intp]) -> float:
@@ -151,18 +149,17 @@ def _file(media: Media | None) -> Path | None:
     return Path(media.source) if media is not None and isinstance(media.source, str | Path) else None
 
 
-def _n_bytes(media: Media | None) -> float:
+def _n_bytes(media: Media | None) -> tuple[float] | None:
     if media is not None and isinstance(media.source, bytes):
-        return float(len(media.source))
+        return (float(len(media.source)),)
     path = _file(media)
-    return float(path.stat().st_size) if path is not None and path.is_file() else _ABSENT
+    return (float(path.stat().st_size),) if path is not None and path.is_file() else None
 
 
-def _size_px(media: Media | None) -> tuple[float, float, float]:
+def _size_px(media: Media | None) -> tuple[float, float, float] | None:
     """Width, height and their ratio, from the header alone."""
-    absent = (_ABSENT, _ABSENT, _ABSENT)
     if media is None:
-        return absent
+        return None
     if isinstance(media.source, np.ndarray):
         height, width = media.source.shape[:2]
         return float(width), float(height), width / max(1, height)
@@ -177,5 +174,5 @@ def _size_px(media: Media | None) -> tuple[float, float, float]:
         with pillow.open(io.BytesIO(source) if isinstance(source, bytes) else Path(source), formats=FORMATS) as opened:
             width, height = opened.size
     except Exception:  # Pillow's readers raise nearly anything for a broken header; it has no size then
-        return absent
+        return None
     return float(width), float(height), width / max(1, height)

@@ -82,7 +82,7 @@ def _rows(
         found = _differences(task, joined, np.array(where, dtype=np.intp), answers, seed=seed, resamples=resamples)
     for name in (name for name in METRICS if name in found):
         apart = found[name]
-        lost = -apart.difference / apart.second if apart.second else math.nan
+        lost = (apart.second - apart.first) / apart.second if apart.second else math.nan
         yield RobustnessRow(
             disturbance=one.name,
             modality=one.modality,

@@ -110,14 +110,14 @@ def label_leak(evidence: Evidence[T]) -> tuple[bool, str]:
     if not found:
         raise Unmade("fewer than two classes have ten samples")
     leaks = [trait for trait in found if trait.leaks]
-    chance = f"balanced accuracy by chance is {found[0].chance:.2f}"
     if leaks:
-        return False, f"the class can be told from {'; '.join(map(_told, leaks))}; {chance}"
-    return True, f"the class cannot be told from {'; '.join(map(_told, found))}; {chance}"
+        return False, f"the class can be told from {'; '.join(map(_told, leaks))}"
+    return True, f"balanced accuracy of what is no content: {'; '.join(map(_told, found))}"
 
 
 def _told(trait: Trait) -> str:
-    return f"{trait.name} ({trait.accuracy:.2f}" + (")" if trait.p is None else f", p {trait.p:.3f})")
+    beside = f"chance {trait.chance:.2f}" + ("" if trait.p is None else f", p {trait.p:.3f}")
+    return f"{trait.name} {trait.accuracy:.2f} ({beside})"
 
 
 def self_comparison(evidence: Evidence[T]) -> tuple[bool, str]:
