@@ -63,9 +63,10 @@ def test_the_heads_options_are_passed_on(
     run: Run, explaining: FakeHead, film: Path, calls: list[dict[str, Any]]
 ) -> None:
     explaining.enqueue(Colour("red", 1))
-    run("explain", "colours", "--video", film, "--model", "runs/mine", "--device", "cpu")
+    run("explain", "colours", "--video", film, "--model", "runs/mine", "--device", "cpu", "--calibration", "pilot")
     assert calls[0]["model"] == "runs/mine"
     assert calls[0]["device"] == "cpu"
+    assert calls[0]["calibration"] == "pilot"
 
 
 def test_a_task_that_does_not_explain_says_so(run: Run, film: Path) -> None:

@@ -32,6 +32,7 @@ def explain(
     device: options.Device = "auto",
     precision: options.PrecisionName = "auto",
     weights: options.WeightsKind = "pretrained",
+    calibration: options.Calibration = "full",
     out: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Draw it there too (.png, .svg, …).")] = None,
 ) -> None:
     """Show what one answer hangs on, as JSON, and as a picture with -o.
@@ -55,6 +56,7 @@ def explain(
         device=device,
         precision=precision,
         weights=weights,
+        calibration=calibration,
     )
     told = found.explain(head, samples[0], out)
     typer.echo(json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False))
