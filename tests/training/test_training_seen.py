@@ -14,6 +14,7 @@ from vlmkit.calibrating import write
 from vlmkit.calibration import Calibration, Platt
 from vlmkit.calibration.record import Record
 from vlmkit.checkpoint import open_checkpoint
+from vlmkit.errors import CheckpointError
 from vlmkit.seen import truth_sha256
 
 RECORD = Record(
@@ -64,6 +65,8 @@ def test_training_on_adds_to_the_record_and_drops_the_calibration(
     write(first, Calibration({"reply": Platt((1.0,), (0.0,))}), RECORD)
     with caplog.at_level(logging.WARNING, "vlmkit"):
         second = _train(tmp_path, "second", 1, 100, model=str(first))
+    with pytest.raises(CheckpointError, match="ColourDecoder takes no calibration"):
+        vlmkit.load("toys", model=first, device="cpu")
     assert "will not hold for what is trained from it" in caplog.text
     assert not (second / "calibration_full.json").exists()
     assert open_checkpoint(second).about.calibration == {}
