@@ -65,8 +65,8 @@ class _Packing(Sealed):
 def export(head: Head[Any], directory: str | Path) -> Exported:
     """Write a folder that `vlmkit.load` opens: under a gigabyte for a 0.5 B language model. Needs `vlmkit[edge]`.
 
-    An adapter is merged first, a calibration dropped. The head is int8 itself afterwards. What stands only at training's
-    side, such as a text tower beside a language model, is left out.
+    An adapter is merged first, a calibration dropped. The head is int8 itself afterwards. What stands only on the side
+    of training, such as a text tower beside a language model, is left out.
 
     Raises `CheckpointError` for a folder in use or a graph that gives other rows, `WiringError` for a head that is not
     composed of encoders, an aligner and a text model on the CPU, `MissingExtraError` without `vlmkit[edge]`.
