@@ -95,3 +95,7 @@ def test_without_scikit_learn_the_task_s_own_figures_are_compared(monkeypatch: p
     monkeypatch.setitem(sys.modules, "sklearn", None)
     found = compare(task(), SAMPLES, GOOD, POOR)
     assert list(found.differences) == ["accuracy", "label accuracy", "label macro-F1", "label micro-F1"]
+
+
+def test_calibration_errors_are_not_compared() -> None:
+    assert not any("ECE" in name for name in compare(task(), SAMPLES, GOOD, POOR).differences)

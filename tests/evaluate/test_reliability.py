@@ -52,9 +52,20 @@ def test_every_figure_has_an_interval() -> None:
     report = evaluate(task(), *given())
     for one in report.reliability:
         assert one.intervals.keys() == one.metrics.keys()
-        for name in ("accuracy", "Brier", "AURC", "AURC before", "confidence before"):
-            low, high = one.intervals[name]
+        for name, (low, high) in one.intervals.items():
             assert low <= one.metrics[name] <= high
+
+
+def test_an_interval_of_a_calibration_error_holds_the_error_itself() -> None:
+    """A constant confidence that is right on the whole has no error, and every draw has one."""
+    samples = messages(40)
+    hits = sum(sample.truth.label == "yes" for sample in samples if sample.truth)
+    even = [Prediction(sample.id, Spam("yes"), confidence={"label": hits / 40}) for sample in samples]
+    (one,) = evaluate(task(replace(SCORING, probabilities=None)), samples, even).reliability
+    assert one.ece_after == pytest.approx(0.0)
+    low, high = one.intervals["ECE"]
+    assert low == pytest.approx(0.0)
+    assert high > 0.1
 
 
 def test_only_answers_that_are_there_have_a_confidence() -> None:

@@ -65,10 +65,6 @@ def _beaten(report: Report) -> Iterable[str]:
 
 def _rivalled(comparisons: Iterable[Comparison]) -> Iterator[str]:
     for one in comparisons:
-        even = [
-            metric
-            for metric, found in one.differences.items()
-            if metric not in CALIBRATION and found.interval[0] <= 0 <= found.interval[1]
-        ]
+        even = [metric for metric, found in one.differences.items() if found.interval[0] <= 0 <= found.interval[1]]
         if even:
             yield f"{one.first} is not clearly different from {one.second} in {', '.join(even)}"

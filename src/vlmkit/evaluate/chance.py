@@ -24,18 +24,21 @@ _LEVELLED = ("label accuracy", "label macro-F1", "AUROC")  # no answer that neve
 def baselines_below_one(evidence: Evidence[T]) -> tuple[bool, str]:
     """Whether no answer that never looks is perfect."""
     figures = {name: found.compared() for name, found in evidence.blind.items()}
-    best = [
-        (value if metric not in LOWER else 1 - value, name, metric)
+    reached = [
+        (value, name, metric)
         for name, found in figures.items()
         for metric, value in found.items()
-        if metric in evidence.judged and metric != "log loss" and not math.isnan(value)  # log loss has no end
+        if metric in evidence.judged and not math.isnan(value)
     ]
-    full = [f"{name!r} in {metric}" for value, name, metric in best if value >= 1 - _TINY]
+    full = [
+        f"{name!r} in {metric}"
+        for value, name, metric in reached
+        if (value <= _TINY if metric in LOWER else value >= 1 - _TINY)
+    ]
     if full:
         return False, f"perfect without looking: {', '.join(full)}; this data cannot tell a model from a constant"
-    value, name, metric = max(best)
-    shown = value if metric not in LOWER else 1 - value
-    return True, f"the best is {name!r} with {shown:.3f} in {metric}"
+    value, name, metric = max(one for one in reached if one[2] not in LOWER)
+    return True, f"the best is {name!r} with {value:.3f} in {metric}"
 
 
 def shuffled_truth(evidence: Evidence[T]) -> tuple[bool, str]:
@@ -83,14 +86,14 @@ def dropped_predictions(evidence: Evidence[T]) -> tuple[bool, str]:
     every = [name for name in evidence.head.compared() if name not in CALIBRATION]
     means = [name for name in evidence.judged if name != "label macro-F1"]
     dropped = [
-        (f"{len(places)} {kind} answers", places, names)
+        (f"{len(places)} {kind}", places, names)
         for kind, places, names in (("perfect", perfect, every), ("wrong", wrong, means))
         if len(places)
     ]
     if risen := [line for one in dropped for line in _risen(evidence, *one)]:
         return False, "; ".join(risen)
-    told = " and ".join(what for what, *_ in dropped)
-    return True, f"{told} were left out: no score rose, and each was counted as missing"
+    told = ", ".join(what for what, *_ in dropped)
+    return True, f"answers left out: {told}; no score rose, and each was counted as missing"
 
 
 def _perfect(evidence: Evidence[T]) -> NDArray[np.bool_]:
@@ -106,7 +109,7 @@ def _risen(evidence: Evidence[T], what: str, places: NDArray[np.intp], names: Se
     left = [one for one in evidence.joined.predictions if one.sample_id not in gone]
     counted = gone & set(join(evidence.every, left, evidence.task.name).missing) if left else gone
     if len(counted) < len(gone):
-        yield f"{len(gone) - len(counted)} of {what} that were left out are not counted as missing"
+        yield f"of {what} answers left out {len(gone) - len(counted)} are not counted as missing"
     values = list(evidence.joined.values)
     for place in places:
         values[place] = None
@@ -114,4 +117,4 @@ def _risen(evidence: Evidence[T], what: str, places: NDArray[np.intp], names: Se
     for name in names:
         sign = -1 if name in LOWER else 1
         if sign * less.get(name, np.nan) > sign * full[name] + _TINY:
-            yield f"{name} goes from {full[name]:.3f} to {less[name]:.3f} when {what} are left out"
+            yield f"{name} goes from {full[name]:.3f} to {less[name]:.3f} with {what} answers left out"

@@ -13,7 +13,7 @@ from vlmkit.evaluate.answered import Answered
 from vlmkit.evaluate.bootstrap import Array, drawn, percentiles
 from vlmkit.evaluate.figures import Comparison, Difference
 from vlmkit.evaluate.join import Joined, join, listed
-from vlmkit.evaluate.probabilities import scorable
+from vlmkit.evaluate.probabilities import CALIBRATION, scorable
 from vlmkit.task import Scoring, Task
 from vlmkit.types import Prediction, Sample
 
@@ -86,12 +86,15 @@ def rivals(
 
 
 def differences(first: Answered, second: Answered, *, seed: int, resamples: int) -> dict[str, Difference]:
-    """Every figure that both have, over the same draws of the same samples."""
+    """Every figure that both have, over the same draws of the same samples.
+
+    But for calibration errors: resampling makes each larger, by more the fewer different confidences there are.
+    """
     ones, twos = first.compared(), second.compared()
     lower = first.lower(ones)
     draws = drawn({0: first.compared_draws, 1: second.compared_draws}, first.n, seed=seed, resamples=resamples)
     found = {}
-    for name in (name for name in ones if name in twos):
+    for name in (name for name in ones if name in twos and name not in CALIBRATION):
         apart = draws[0].get(name, _NONE) - draws[1].get(name, _NONE)
         better = _share_above(-apart if name in lower else apart)
         found[name] = Difference(ones[name], twos[name], ones[name] - twos[name], percentiles(apart), better)

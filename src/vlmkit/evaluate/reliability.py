@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vlmkit.calibration import error
 from vlmkit.evaluate import weighted
-from vlmkit.evaluate.bootstrap import Array
+from vlmkit.evaluate.bootstrap import Array, reaching
 from vlmkit.evaluate.fields import LABEL, FieldAnswers
 from vlmkit.evaluate.figures import Interval, Reliability
 from vlmkit.evaluate.probabilities import Probabilities
@@ -54,7 +54,7 @@ class Confidences:
 
     def row(self, intervals: Mapping[str, Interval]) -> Reliability:
         """The diagram before and after calibration."""
-        before = self.before
+        before, means = self.before, self.means()
         return Reliability(
             name=self.name,
             before=None if before is None else error.reliability_bins(before, self.right),
@@ -62,8 +62,8 @@ class Confidences:
             ece_before=None if before is None else error.ece(before, self.right),
             ece_after=error.ece(self.after, self.right),
             n=len(self.right),
-            metrics=self.means(),
-            intervals=intervals,
+            metrics=means,
+            intervals=reaching(intervals, means),
         )
 
     def risk(self) -> tuple[str, error.RiskCoverage]:

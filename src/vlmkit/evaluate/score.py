@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from vlmkit.errors import VlmkitError
 from vlmkit.evaluate.answered import Answered
 from vlmkit.evaluate.baselines import baselines
-from vlmkit.evaluate.bootstrap import Drawer, intervals
+from vlmkit.evaluate.bootstrap import Drawer, intervals, reaching
 from vlmkit.evaluate.cautions import cautions
 from vlmkit.evaluate.compare import RESAMPLES, refuse_few, rivals
 from vlmkit.evaluate.fields import field_answers
@@ -121,7 +121,7 @@ def _detailed(
     }
     report = replace(
         report,
-        intervals={name: ends["metrics",][name] for name in report.metrics},
+        intervals=reaching({name: ends["metrics",][name] for name in report.metrics}, report.metrics),
         labels=tables[0].rows,
         fields=tuple(tables),
         reliability=tuple(one.row(ends["reliability", one.name]) for one in sure),

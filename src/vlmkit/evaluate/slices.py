@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vlmkit.evaluate import weighted
 from vlmkit.evaluate.answered import Answered
-from vlmkit.evaluate.bootstrap import Array
+from vlmkit.evaluate.bootstrap import Array, reaching
 from vlmkit.evaluate.figures import Interval, SliceRow
 from vlmkit.evaluate.probabilities import TWO, Probabilities, sklearn_metrics
 from vlmkit.task import Scoring
@@ -62,7 +62,8 @@ class Slice:
 
     def row(self, intervals: Mapping[str, Interval]) -> SliceRow:
         """One line of the table."""
-        return SliceRow(self.name, len(self.inside), self.means(), intervals, ", ".join(self._few()))
+        means = self.means()
+        return SliceRow(self.name, len(self.inside), means, reaching(intervals, means), ", ".join(self._few()))
 
     def _crossed(self, judged: Probabilities) -> dict[str, NDArray[np.intp]]:
         inside, outside = judged.truth[self.inside], judged.truth[self.outside]

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from vlmkit.evaluate.page.tables import Table, class_table, comparison_table, figures_table, robustness_table
-from vlmkit.evaluate.table import text_table
+from vlmkit.evaluate.table import figure, text_table
 
 if TYPE_CHECKING:
+    from vlmkit.evaluate.figures import Reliability
     from vlmkit.evaluate.report import Report
+
+_SURE = ("accuracy", "confidence", "ECE before", "ECE", "adaptive ECE", "Brier", "AURC")
 
 
 def summary(report: Report) -> str:
@@ -24,6 +27,8 @@ def _parts(report: Report) -> Iterator[str]:
     yield from (f"THE CHECK {one.name!r} FAILED: {one.detail}" for one in report.sanity if not one.passed)
     yield _text(figures_table(report))
     yield _text(class_table("label", report.labels))
+    if report.reliability:
+        yield text_table(["confidence of", "n", *_SURE], [_sure(one) for one in report.reliability])
     for one in report.comparisons:
         yield f"{one.first} and {one.second}, {one.n} samples, {one.resamples} paired resamples\n\n" + _text(
             comparison_table(one)
@@ -36,6 +41,10 @@ def _parts(report: Report) -> Iterator[str]:
         yield "problems: " + ", ".join(f"{code} × {count}" for code, count in report.failures.items())
     if report.warnings:
         yield "\n".join(f"warning: {warning}" for warning in report.warnings)
+
+
+def _sure(one: Reliability) -> list[str]:
+    return [one.name, str(one.n), *(figure(one.metrics.get(name)) for name in _SURE)]
 
 
 def _text(table: Table) -> str:
