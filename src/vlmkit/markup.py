@@ -65,7 +65,7 @@ def prediction_card(prediction: Prediction[Any]) -> str:
     if origin := _origin(prediction):
         parts.append(f'<div style="{_PALE};font-size:.85em;padding-top:.4em">{_text(origin)}</div>')
     frame = "border:1px solid rgba(128,128,128,.35);border-radius:6px;padding:.7em 1em;max-width:46em;line-height:1.4"
-    return f'<div style="{frame};overflow-x:auto;overflow-wrap:anywhere">{"".join(parts)}</div>'
+    return f'<div style="{frame};overflow-x:auto;overflow-wrap:break-word">{"".join(parts)}</div>'
 
 
 def _sure(prediction: Prediction[Any]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vlmkit.evaluate.figures import Case
@@ -43,6 +43,7 @@ class Card:
     Attributes:
         truth, answer: their labels. confidence: in the label, or in the whole answer.
         wrong: the closed fields that differ, at most `_SEEN` of them. lines: everything; `more` fields are left out.
+        strip: of a film, what happens when.
     """
 
     sample_id: str
@@ -57,6 +58,7 @@ class Card:
     exhibits: tuple[Exhibit, ...]
     text: str | None
     raw: str
+    strip: str = ""
 
 
 def cards(report: Report) -> list[Card]:
@@ -65,27 +67,39 @@ def cards(report: Report) -> list[Card]:
     chosen = [case for case in report.cases if case.sample.id in wrong][:MOST]
     media = [exhibits(case.sample) for case in chosen]
     kept = iter(within([exhibit for found in media for exhibit in found], _MEDIA_BYTES))
-    return [_card(case, [next(kept) for _ in found]) for case, found in zip(chosen, media, strict=True)]
+    colours = _colours(report.cases)
+    made = [_card(case, [next(kept) for _ in found]) for case, found in zip(chosen, media, strict=True)]
+    pairs = zip(chosen, made, strict=True)
+    return [replace(card, strip=_strip(case, colours, "error ")) if _told(case) else card for case, card in pairs]
 
 
 def films(report: Report) -> Section | None:
     """Strips of some films, evenly through the ranking from the worst to the best."""
-    told = [case for case in report.cases if case.true_spans or case.answered_spans]
+    told = list(filter(_told, report.cases))
     if not told:
         return None
     step = max(1.0, (len(told) - 1) / (MOST - 1))
     chosen = [told[round(place * step)] for place in range(min(MOST, len(told)))]
-    colours = colours_of(sorted({span.label for case in told for span in (*case.true_spans, *case.answered_spans)}))
+    colours = _colours(told)
     drawn = tuple(Plot(_strip(case, colours), case.sample.id, _about(case)) for case in chosen)
     lead = f"{len(chosen)} of {len(told)} films, evenly from the worst to the best: the truth above, the answer below."
     return Section("films", "What happens when", lead, drawn[:6], drawn[6:])
 
 
-def _strip(case: Case, colours: Mapping[str, str]) -> str:
+def _told(case: Case) -> bool:
+    return bool(case.true_spans or case.answered_spans)
+
+
+def _colours(cases: Iterable[Case]) -> dict[str, str]:
+    """One a label, the same wherever on the page it is."""
+    return colours_of(sorted({span.label for case in cases for span in (*case.true_spans, *case.answered_spans)}))
+
+
+def _strip(case: Case, colours: Mapping[str, str], kind: str = "") -> str:
     spans = (*case.true_spans, *case.answered_spans)
     end_s = max([*(span.end_s for span in spans), _length_s(case)])
     answered = case.prediction is not None and case.prediction.value is not None
-    return strip_plot(case.true_spans, case.answered_spans if answered else None, end_s, colours, case.sample.id)
+    return strip_plot(case.true_spans, case.answered_spans if answered else None, end_s, colours, kind + case.sample.id)
 
 
 def _length_s(case: Case) -> float:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def notebook(report: Report) -> str:
     """HTML for a cell; without matplotlib the tables alone."""
     try:
-        plots = "".join(f'<div style="max-width:420px">{svg}</div>' for svg in headline_plots(report))
+        plots = "".join(f'<div style="flex:1 1 20em;max-width:30em">{svg}</div>' for svg in headline_plots(report))
     except MissingExtraError:
         plots = ""
     tables = [figures_table(report)]
