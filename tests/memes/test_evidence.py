@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import vlmkit
 from tests.memes.rules import IMAGE_BIAS, REDNESS, RuleHead, redness, scene, sigmoid, text_margin
 from vlmkit.errors import VlmkitError
-from vlmkit.types import Image, Sample
+from vlmkit.types import Image, Problem, Sample
 from vlmkit_plugins.memes import evidence
 from vlmkit_plugins.memes.evidence import boxes_of, explain, words_of
 from vlmkit_plugins.memes.schema import Verdict
@@ -160,6 +161,23 @@ def test_a_part_without_which_there_is_no_answer_says_so() -> None:
     assert found["words"][0]["effect"] is None
     assert found["words"][0]["why"] == ["refused"]
     assert found["words"][1]["effect"] == 0
+
+
+def test_words_that_the_head_could_not_read_are_not_taken_out() -> None:
+    found = told(meme("zoggs a b"), ReadsNothing())
+    assert found["words"] is None
+    assert found["reasons"]["words"] == "the text could not be used: none of its signs is known"
+    assert found["removed"]["text"] is None
+    assert len(found["regions"]["items"]) == 36
+
+
+class ReadsNothing(RuleHead):
+    """Has no letter of any text in its vocabulary."""
+
+    def _answer(self, sample: Sample) -> Any:
+        found = super()._answer(replace(sample, text=None))
+        note = Problem("text_unknown", "none of its signs is known", "text")
+        return replace(found, problems=(*found.problems, note))
 
 
 class RefusesShort(RuleHead):

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,7 +87,8 @@ def explain(head: Head[Verdict], sample: Sample, file: Path | None = None) -> di
     if base.value is None:
         why = "; ".join(problem.message for problem in base.problems if problem.fatal)
         raise VlmkitError(f"{sample.id}: there is no answer to explain: {why}")
-    seen = replace(sample, media={m: one for m, one in sample.media.items() if m in base.used})
+    media = {name: one for name, one in sample.media.items() if name in base.used}
+    seen = replace(sample, media=media, text=sample.text if "text" in base.used else None)
     pixels = _pixels(seen)
     reasons: dict[str, str] = {}
     trials = [*_removals(seen, reasons), *_without_words(seen, reasons), *_covered(seen, pixels, reasons)]
@@ -138,13 +140,13 @@ def _removals(sample: Sample, reasons: dict[str, str]) -> Iterator[_Trial]:
     both = sample.has_words and "image" in sample.media
     for name in ("text", "image"):
         if both:
-            less = replace(sample, text=None) if name == "text" else replace(sample, media={})
-            yield _Trial("removed", {"part": name}, lambda less=less: less)  # type: ignore[misc]
+            less = partial(replace, sample, text=None) if name == "text" else partial(replace, sample, media={})
+            yield _Trial("removed", {"part": name}, less)
         else:
             reasons[f"removed.{name}"] = "there is one modality only, and without it nothing is left"
     if sample.has_words and sample.meta.get("caption"):
-        less = replace(sample, meta={key: value for key, value in sample.meta.items() if key != "caption"})
-        yield _Trial("removed", {"part": "caption"}, lambda: less)
+        bare = {key: value for key, value in sample.meta.items() if key != "caption"}
+        yield _Trial("removed", {"part": "caption"}, partial(replace, sample, meta=bare))
     else:
         reasons["removed.caption"] = "no caption was given" if sample.has_words else "a caption is read with words only"
 
@@ -156,9 +158,8 @@ def _without_words(sample: Sample, reasons: dict[str, str]) -> Iterator[_Trial]:
         reasons["words"] = "there is one word only, and without it nothing is left"
         return
     for word in found:
-        less = replace(sample, text=text[: word.start] + text[word.end :])
         told = {"index": word.index, "n": word.n, "text": text[word.start : word.end]}
-        yield _Trial("words", told, lambda less=less: less)  # type: ignore[misc]
+        yield _Trial("words", told, partial(replace, sample, text=text[: word.start] + text[word.end :]))
 
 
 def _covered(sample: Sample, pixels: NDArray[np.uint8] | None, reasons: dict[str, str]) -> Iterator[_Trial]:
@@ -170,7 +171,7 @@ def _covered(sample: Sample, pixels: NDArray[np.uint8] | None, reasons: dict[str
         return
     height, width = pixels.shape[:2]
     for box in boxes_of(width, height):
-        yield _Trial("regions", {"box_px": list(box)}, lambda box=box: _cover(sample, pixels, box, mean))  # type: ignore[misc]
+        yield _Trial("regions", {"box_px": list(box)}, partial(_cover, sample, pixels, box, mean))
 
 
 def _cover(
