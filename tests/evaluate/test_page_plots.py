@@ -91,6 +91,16 @@ def test_a_head_that_is_always_right_has_a_curve_too() -> None:
     assert "AURC 0.000" in svg
 
 
+def test_a_curve_of_many_points_is_drawn_small_and_to_its_end() -> None:
+    n = 20_000
+    curve = risk_coverage([1 - i / n for i in range(n)], [i % 3 > 0 for i in range(n)])
+    svg = risk_plot("reply", curve)
+    assert len(svg) < 60_000
+    (line,) = [path for path in re.findall(r'<path d="([^"]*)"', svg) if len(path) > 1000]
+    last_x = float(line.split("L")[-1].split()[0])
+    assert last_x == pytest.approx(WIDTH - 12, abs=0.5)
+
+
 def test_thresholds_between_points_take_the_next_one() -> None:
     curve = ThresholdCurve("x", 0.35, (0.2, 0.4, 0.9), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), (0.7, 0.8, 0.9))
     found = {threshold: rest for threshold, *rest in threshold_points(curve)}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _LEFT, _WIDE = 40.0, WIDTH - 52.0
 SHARES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
 """Shares of answers that a reader may want to keep."""
+_POINTS = 600  # of a curve as it is drawn
 _MARKED = (0.9, 0.8, 0.7, 0.5)  # of them, those far enough apart for a figure at their dot
 
 
@@ -67,7 +68,7 @@ def threshold_plot(curve: ThresholdCurve) -> str:
     axes = sheet.panel(_LEFT, 30, _WIDE, 200)
     _shares(axes, "")
     for _, values, colour, dashes in lines:
-        axes.plot(curve.thresholds, values, color=colour, linewidth=2, linestyle=dashes, clip_on=False)
+        axes.plot(_thin(curve.thresholds), _thin(values), color=colour, linewidth=2, linestyle=dashes, clip_on=False)
     if curve.chosen is not None:
         axes.axvline(curve.chosen, color=INK, linewidth=1.2)
         side = "right" if curve.chosen > 0.6 else "left"
@@ -97,7 +98,14 @@ def risk_plot(name: str, curve: RiskCoverage) -> str:
     axes.set(xlim=(0, 1), ylim=(0, min(1.0, most * 1.15)))
     _ticks(axes)
     _percents(axes)
-    axes.step([0, *curve.coverage], [curve.risk[0], *curve.risk], where="pre", color=HEAD, linewidth=2, clip_on=False)
+    axes.step(
+        [0, *_thin(curve.coverage)],
+        [curve.risk[0], *_thin(curve.risk)],
+        where="pre",
+        color=HEAD,
+        linewidth=2,
+        clip_on=False,
+    )
     told = list(operating_points(curve))
     for wanted, coverage, threshold, risk in told:
         axes.plot([coverage], [risk], "o", color=HEAD, markersize=6.5, markeredgecolor=HEAD, clip_on=False)
@@ -133,6 +141,12 @@ def operating_points(curve: RiskCoverage) -> Iterator[tuple[float, float, float,
         if place is not None and place != last:
             last = place
             yield wanted, curve.coverage[place], curve.thresholds[place], curve.risk[place]
+
+
+def _thin(values: Sequence[float]) -> Sequence[float]:
+    """Some values, evenly, and the last: a drawing has some 300 pixels, a curve may have a point for each sample."""
+    step = len(values) / _POINTS
+    return values if step <= 1 else [*(values[int(place * step)] for place in range(_POINTS)), values[-1]]
 
 
 def _shares(axes: Axes, label: str) -> None:
