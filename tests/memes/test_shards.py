@@ -255,3 +255,36 @@ def test_webdataset_is_asked_for_by_name(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(MissingExtraError, match=r"vlmkit\[data\]"):
         build(some(), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("fit", "wanted"), [("squash", [4, 8, 16, 24]), ("pad", [4, 12, 16, 20]), ("keep", [10, 10, 40, 30])]
+)
+def test_boxes_of_words_are_moved_with_the_picture(tmp_path: Path, fit: Any, wanted: list[float]) -> None:
+    """They are outlined in evidence pictures: in pixels of the original they would stand elsewhere."""
+    lines = [
+        {"text": "hi", "conf": 0.9, "bbox": (10.0, 10.0, 40.0, 30.0)},
+        {"text": "there", "conf": 0.9, "bbox": None},
+    ]
+    given = Sample(
+        "a", {"image": Image(np.zeros((40, 80, 3), np.uint8))}, "hi there", meta={"split": "train", "ocr": lines}
+    )
+    build([given], tmp_path / "out", fit=fit)
+    (back,) = read(tmp_path / "out")
+    assert [line["bbox"] for line in back.meta["ocr"]] == [wanted, None]
+    assert given.meta["ocr"] is lines
+    assert lines[0]["bbox"] == (10.0, 10.0, 40.0, 30.0)
+
+
+@pytest.mark.parametrize("odd", [{"fit": "crop"}, {"side_px": 0}, {"shard_samples": 0}])
+def test_figures_outside_their_range_are_refused(tmp_path: Path, odd: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="wanted side_px and shard_samples from 1 on, fit one of squash, pad, keep"):
+        write_shards(some(), tmp_path / "out", **odd)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_text_that_no_file_can_hold_is_a_failure(tmp_path: Path) -> None:
+    half = Sample("half", text="a \ud800", meta={"split": "train"})
+    assert build([*some(), half], tmp_path / "out", gates=OPEN)["failures"] == {
+        "half": "text: holds halves of characters"
+    }

@@ -1,8 +1,9 @@
 """WebDataset shards of memes, written with `webdataset`: `shards/{split}/shard-000000.tar`, split and figures beside.
 
 A sample is `KEY.json` (`id`, `dataset`, `split`, `labels`, `meta`), `KEY.png` where it has a picture and `KEY.txt`, its
-plain words, where it has any. Keys are made of safe characters only, because WebDataset cuts names at their first dot;
-the true id stands in the JSON. `splits.json` gives every id its split, and counts when the shards are read again.
+plain words, where it has any. Boxes of words (`meta["ocr"]`) are moved into the picture as it is stored. Keys are made
+of safe characters only, because WebDataset cuts names at their first dot; the true id stands in the JSON. `splits.json`
+gives every id its split, and counts when the shards are read again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from PIL import Image as Pillow
@@ -63,9 +64,14 @@ def write_shards(
 
     Raises:
         DataError: with every gate that is shut; for a folder that holds anything, ids that come more than once or have
-            no split, and no sample.
+            no split, no sample, and figures outside their range.
         MissingExtraError: `webdataset` or `imagehash` is not installed.
     """
+    if side_px < 1 or shard_samples < 1 or fit not in get_args(Fit):
+        raise DataError(
+            f"wanted side_px and shard_samples from 1 on, fit one of {', '.join(get_args(Fit))}; "
+            f"given {side_px}, {shard_samples}, {fit!r}"
+        )
     started = time.monotonic()
     folder, listed = Path(folder), list(samples)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -136,38 +142,73 @@ def _write(
                     packed[split].append(sample)
                 except MediaError as error:
                     failures[sample.id] = f"{error.reason}: {error.detail}"
+                except UnicodeEncodeError:
+                    failures[sample.id] = "text: holds halves of characters"
     return packed, failures
 
 
+class _Placed(NamedTuple):
+    """How a picture stands in the one that is stored: scaled across and down, then moved."""
+
+    across: float
+    down: float
+    left_px: int = 0
+    top_px: int = 0
+
+    def box(self, box: Sequence[float]) -> list[float]:
+        """`[left, top, right, bottom]` of the picture in pixels of the stored one."""
+        left, top, right, bottom = box
+        across, down = self.across, self.down
+        return [
+            self.left_px + across * left,
+            self.top_px + down * top,
+            self.left_px + across * right,
+            self.top_px + down * bottom,
+        ]
+
+
 def _members(sample: Sample, split: str, side_px: int, fit: Fit) -> dict[str, bytes]:
+    meta = {name: value for name, value in sample.meta.items() if name not in _GIVEN}
     about = {
         "id": sample.id,
         "dataset": sample.meta.get("dataset"),
         "split": split,
         "labels": sample.meta.get("labels"),
-        "meta": {name: value for name, value in sample.meta.items() if name not in _GIVEN},
+        "meta": meta,
     }
+    members: dict[str, bytes] = {}
     picture = sample.media.get("image")
-    members = {"png": _png(picture, side_px, fit)} if isinstance(picture, Image) else {}
+    if isinstance(picture, Image):
+        members["png"], placed = _png(picture, side_px, fit)
+        if isinstance(meta.get("ocr"), list):
+            meta["ocr"] = [_moved(line, placed) for line in meta["ocr"]]
     if sample.text is not None:
         members["txt"] = sample.text.encode()
     return {**members, "json": json.dumps(about, ensure_ascii=False).encode()}
 
 
-def _png(picture: Image, side_px: int, fit: Fit) -> bytes:
+def _moved(line: Any, placed: _Placed) -> Any:
+    """A line of words with its box moved; anything else as it is."""
+    box = line.get("bbox") if isinstance(line, Mapping) else None
+    return {**line, "bbox": placed.box(box)} if isinstance(box, list | tuple) and len(box) == 4 else line
+
+
+def _png(picture: Image, side_px: int, fit: Fit) -> tuple[bytes, _Placed]:
     shown = Pillow.fromarray(open_image(picture, _AS_IT_IS).image)
+    placed = _Placed(1.0, 1.0)
     if fit == "squash":
+        placed = _Placed(side_px / shown.width, side_px / shown.height)
         shown = shown.resize((side_px, side_px), Pillow.Resampling.BICUBIC)
     elif fit == "pad":
         scale = side_px / max(shown.size)
-        size_px = max(1, round(shown.width * scale)), max(1, round(shown.height * scale))
+        wide, tall = max(1, round(shown.width * scale)), max(1, round(shown.height * scale))
+        placed = _Placed(wide / shown.width, tall / shown.height, (side_px - wide) // 2, (side_px - tall) // 2)
         square = Pillow.fromarray(np.zeros((side_px, side_px, 3), np.uint8))
-        place = (side_px - size_px[0]) // 2, (side_px - size_px[1]) // 2
-        square.paste(shown.resize(size_px, Pillow.Resampling.BICUBIC), place)
+        square.paste(shown.resize((wide, tall), Pillow.Resampling.BICUBIC), (placed.left_px, placed.top_px))
         shown = square
     out = io.BytesIO()
     shown.save(out, "PNG")
-    return out.getvalue()
+    return out.getvalue(), placed
 
 
 def _stats(
