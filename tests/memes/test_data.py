@@ -107,6 +107,7 @@ def test_unknown_values_are_counted_and_nothing_is_read(tmp_path: Path) -> None:
         (record("a", text_raw="\u200b"), r":1: nothing to look at"),
         (record("a", text_raw=3), r":1: text_raw: wanted a string or null; given int"),
         (record("a", image_path=3), r":1: image_path: wanted a non-empty string"),
+        (record("a\ud800"), r":1: id: holds half a character"),
         (record("a", labels_raw={"labl": 1}), r":1: labels_raw: has 'labl'"),
         (record("a", meta=[]), r":1: meta: wanted an object"),
         (record("a", meta="x"), r":1: meta: wanted an object"),

@@ -120,3 +120,23 @@ def test_figures_are_plain_numbers(head: Any, picture: Path) -> None:
     found = predict("a", picture, head=head)
     assert {type(value) for value in found.values()} == {float, int, str, list}
     assert not any(isinstance(value, np.generic) for value in found["logits"])
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"text": 5}, "text is a string; given int"),
+        ({"text": b"hi"}, "text is a string; given bytes"),
+        ({"text": "hi", "image_path": ""}, "image_path names a file; given ''"),
+        ({"image_path": np.zeros((4, 4, 3))}, "image_path names a file; given ndarray"),
+    ],
+)
+def test_other_kinds_of_arguments_are_refused_by_name(head: Any, given: dict[str, Any], named: str) -> None:
+    with pytest.raises(VlmkitError, match=named):
+        predict(**given, head=head)
+    assert not head.asked
+
+
+def test_a_threshold_of_numpy_is_a_number(head: Any) -> None:
+    found = predict("zoggs", head=head, threshold=np.float32(0.25))  # type: ignore[arg-type]
+    assert (type(found["threshold"]), found["threshold"]) == (float, 0.25)

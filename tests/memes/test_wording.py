@@ -132,3 +132,9 @@ def test_a_combined_text_comes_apart_again() -> None:
         assert found == (" ".join(ocr.split()), caption, lang)
     assert parts("just words") is None
     assert parts("") is None
+
+
+def test_halves_of_characters_are_read_as_question_marks() -> None:
+    found = read(Sample("a", text="look", meta={"caption": "a \ud800 cat"}))
+    assert found.text == "[OCR] look [/OCR] [CAP] a ? cat [/CAP]"
+    assert [problem.code for problem in found.problems] == ["text_repaired"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -63,11 +64,17 @@ def predict(
         log.warning("%s: %s: %s", sample.id, problem.code, problem.message)
     found = to_json(answer)
     if threshold is not None:
-        found |= {"threshold": threshold, "label": int(found["prob_hate"] >= threshold)}
+        found |= {"threshold": float(threshold), "label": int(found["prob_hate"] >= threshold)}
     return found
 
 
 def _sample(text: str | None, image_path: str | Path | None) -> Sample:
+    if not isinstance(text, str | None):
+        raise VlmkitError(f"text is a string; given {type(text).__name__}")
+    if not isinstance(image_path, str | Path | None):
+        raise VlmkitError(f"image_path names a file; given {type(image_path).__name__}")
+    if image_path == "":
+        raise VlmkitError("image_path names a file; given ''")
     media: dict[Modality, Media] = {} if image_path is None else {"image": Image(image_path)}
     sample = Sample("text" if image_path is None else Path(image_path).stem, media, text)
     if not sample.modalities:
@@ -76,4 +83,4 @@ def _sample(text: str | None, image_path: str | Path | None) -> Sample:
 
 
 def _is_probability(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    return not isinstance(value, bool) and isinstance(value, Real) and 0 <= float(value) <= 1

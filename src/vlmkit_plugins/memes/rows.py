@@ -68,9 +68,11 @@ def with_meta(where: str, picture: Path | None, known: Labels | None, meta: Mapp
 
 
 def words(row: Row, key: str, where: str) -> str:
-    """A text that has to be there. Raises `DataError`."""
+    """A text that has to be there, and that a file can hold. Raises `DataError`."""
     if not isinstance(row.get(key), str) or not row[key].strip():
         raise DataError(f"{where}: {key}: wanted a non-empty string; given {str(row.get(key))[:80]!r}")
+    if any("\ud800" <= letter <= "\udfff" for letter in row[key]):
+        raise DataError(f"{where}: {key}: holds half a character: {row[key][:80]!r}")
     return str(row[key])
 
 

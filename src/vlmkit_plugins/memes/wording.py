@@ -51,8 +51,8 @@ def reading(sample: Sample) -> str:
 def read(sample: Sample) -> Reading:
     """The combined text of a sample: of its text, and of `meta["caption"]` and `meta["lang"]` where they are known.
 
-    Problems: `invisible`, `homoglyphs`, `markers`, `text_cut`; all are about `text`. Raises `DataError` for a caption
-    that is no text, or a language that is no code.
+    Problems: `text_repaired`, `invisible`, `homoglyphs`, `markers`, `text_cut`; all are about `text`. Raises
+    `DataError` for a caption that is no text, or a language that is no code.
     """
     try:
         caption, lang = told(sample.meta)
@@ -102,8 +102,11 @@ def _read(ocr: str | None, caption: str | None, lang: str | None) -> Reading:
 
 
 def _part(text: str, what: str) -> tuple[str, list[Problem]]:
-    seen, hidden, turned = visible(text)
+    whole = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text to any tokenizer
+    seen, hidden, turned = visible(whole)
     problems = []
+    if whole != text:
+        problems.append(("text_repaired", f"the {what} holds halves of characters; each was read as a question mark"))
     if hidden:
         order = "; some turned around the order in which letters are shown" if turned else ""
         problems.append(("invisible", f"{hidden} invisible characters of the {what} were taken out{order}"))
