@@ -16,7 +16,7 @@ from vlmkit.calibration import Calibration, Platt, Temperature
 from vlmkit.decoders.linear import LinearDecoder, Member, Scores
 from vlmkit.errors import CheckpointError, DataError, WiringError
 from vlmkit.protocols import Decoder
-from vlmkit.types import Lane, Problem, Sample, Tokens
+from vlmkit.types import Lane, Modality, Problem, Sample, Tokens
 
 MEMBERS = {
     "mm_fusion": Member("fused", ("text", "image")),
@@ -89,6 +89,9 @@ def test_the_first_member_that_has_all_it_needs_answers(lanes: tuple[Lane, ...],
     for figures in (value.scores.logits, value.scores.probabilities, value.scores.uncalibrated):
         assert list(figures) == asked
     assert value.scores.thresholds == dict.fromkeys(asked, 0.5)
+    modalities: list[Modality] = [lane for lane in lanes if lane != "fused"]
+    assert decoder().answering(modalities) == tuple(asked)
+    assert decoder().answering(()) == ()
 
 
 def test_without_a_calibration_p_is_the_softmax_and_the_threshold_one_half() -> None:

@@ -101,3 +101,15 @@ def test_a_class_that_the_head_has_not_is_named(head: Head[Verdict], samples: li
 def test_a_stage_without_label_of_is_refused(head: Head[Verdict], samples: list[Sample]) -> None:
     with pytest.raises(WiringError, match="label_of"):
         labelled(head.model, rows(head, samples), replace(FUSE, label_of=None), "samples")
+
+
+def test_members_that_would_stay_noise_are_refused(samples: list[Sample], tmp_path: Path) -> None:
+    """A head that has learned from words alone would answer pictures all the same, by a random layer."""
+    head: Head[Verdict] = open_head("memes", preset="tiny", weights="random")
+    words = rows(head, [replace(sample, media={}) for sample in samples])
+    with pytest.raises(DataError, match="no sample has what is read by mm_fusion, vision_expert: untrained"):
+        labelled(head.model, words, FUSE, "samples")
+    assert len(labelled(head.model, words, FUSE, "validation samples", least=1)) == len(samples)
+    assert head.model.backbone is not None
+    head.model.backbone.own({"decoder"})  # every member has learned before
+    assert len(labelled(head.model, words, FUSE, "samples")) == len(samples)

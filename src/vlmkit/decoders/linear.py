@@ -6,7 +6,7 @@ Legend: `k` samples, `c` classes, `d` width of a lane's rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -140,6 +140,11 @@ class LinearDecoder(Generic[T]):
     def encode(self, value: T) -> str:
         """The answer as JSON text; nothing is taught to write it."""
         return self._write(value)
+
+    def answering(self, modalities: Collection[Modality]) -> tuple[str, ...]:
+        """The members that can be asked about a sample with these modalities, in order."""
+        there = {*modalities, "fused"} if modalities else set()
+        return tuple(name for name, one in self.members.items() if {one.lane, *one.needs} <= there)
 
     def batch_logits(self, tokens: Mapping[Lane, Tokens]) -> dict[str, tuple[Tensor, list[int]]]:
         """By member its logits `[k, c]`, and which samples of the batch they are about.

@@ -12,7 +12,7 @@ from vlmkit.decoders.linear import LinearDecoder
 from vlmkit.errors import DataError, WiringError
 from vlmkit.model import Model
 from vlmkit.prepared import Prepared
-from vlmkit.training.data import Rows
+from vlmkit.training.data import Row, Rows
 from vlmkit.training.features import Packed
 from vlmkit.training.learner import MeanLearner, Scored
 from vlmkit.training.stage import LabelOf, Stage
@@ -45,7 +45,8 @@ class ClassifyLearner(MeanLearner):
 def labelled(model: Model[Any], rows: Rows, stage: Stage, what: str, least: int = 2) -> Rows:
     """The rows whose class is known; says how many are left out.
 
-    Raises `DataError` for a class that the decoder does not have, and for rows of fewer than `least` classes.
+    Raises `DataError` for a class that the decoder does not have, for rows of fewer than `least` classes, and, where
+    they are to be learned from, for members that would stay a random start because no row has what they read.
     """
     classes, label_of = _linear(model, stage).classes, _label_of(stage)
     named = [(row, label_of(row.prepared.sample)) for row in rows.items]
@@ -58,10 +59,25 @@ def labelled(model: Model[Any], rows: Rows, stage: Stage, what: str, least: int 
     if len(present := {label for _, label in named if label is not None}) < least:
         only = f"only class {next(iter(present))!r}" if present else "no class"
         raise DataError(f"stage {stage.name!r}: {only} is known of the {what}; wanted {least} or more")
+    if least > 1:
+        _refuse_noise(model, known, stage)
     if len(known) < len(named):
         left = len(named) - len(known)
         log.warning("stage %s: %d of %d %s have no known class and are left out", stage.name, left, len(named), what)
     return Rows(known)
+
+
+def _refuse_noise(model: Model[Any], rows: Sequence[Row], stage: Stage) -> None:
+    """A member that nothing is learned for would answer all the same, once the head is saved."""
+    decoder, parts = _linear(model, stage), getattr(model.backbone, "parts", {})
+    if all(part.trained for part in parts.values() if part.role == "decoder"):
+        return
+    asked = {name for row in rows for name in decoder.answering(row.prepared.seen)}
+    if idle := [name for name in decoder.members if name not in asked]:
+        raise DataError(
+            f"stage {stage.name!r}: no sample has what is read by {', '.join(idle)}: untrained, it would answer noise; "
+            "bring samples with every modality, or go on from a trained head (model=, --model)"
+        )
 
 
 def _linear(model: Model[Any], stage: Stage) -> LinearDecoder[Any]:
