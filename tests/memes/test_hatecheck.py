@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from vlmkit.errors import DataError
+import vlmkit
+from vlmkit.errors import DataError, VlmkitError
 from vlmkit.types import Sample
 from vlmkit_plugins.memes.data import read
 from vlmkit_plugins.memes.hatecheck import read_hatecheck
@@ -99,3 +100,16 @@ def test_a_test_case_of_100_000_characters_is_read(tmp_path: Path) -> None:
     long = ENGLISH.replace("I dislike all blorps. ", "x " * 100_000)
     first: Sample = read_hatecheck(table(tmp_path, long))[0]
     assert len(first.text or "") == 199_999
+
+
+def test_learning_from_test_cases_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("a run goes elsewhere")
+    for name, text in (("learned.csv", ENGLISH), ("held.csv", GERMAN)):
+        table(tmp_path, text, name)
+    with pytest.raises(VlmkitError, match="is not empty"):
+        vlmkit.train(
+            "memes", preset="tiny", data=tmp_path / "learned.csv", val=tmp_path / "held.csv", out=tmp_path / "out"
+        )
+    assert "learning from samples that the data keep back" in caplog.text
+    assert "(3 of split test)" in caplog.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -239,6 +240,9 @@ def _samples(order: Order, stages: Sequence[Stage]) -> tuple[list[Sample], list[
         raise DataError(f"{len(blind)} samples have no truth to learn from, the first is {blind[0]!r}")
     if not samples:
         raise DataError(f"{order.data}: no samples in it")
+    if kept_back := Counter(split for one in samples if (split := one.meta.get("split")) in ("val", "test")):
+        told = ", ".join(f"{n} of split {split}" for split, n in sorted(kept_back.items()))
+        log.warning("learning from samples that the data keep back (%s); name one split to learn from it alone", told)
     return samples, held
 
 
