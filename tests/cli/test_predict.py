@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Run
+from vlmkit.cli.heads import find_task
+from vlmkit.cli.inputs import samples_of
 from vlmkit.cli.output import result_file
+from vlmkit.errors import MediaError
 from vlmkit.testing.fakes import Colour, FakeHead
 from vlmkit.types import Problem
 
@@ -185,3 +188,13 @@ def test_a_link_stays_a_link_and_permissions_stay(tmp_path: Path) -> None:
     assert link.is_symlink()
     assert real.read_text(encoding="utf-8") == "new"
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
+
+
+def test_a_missing_picture_leaves_words_that_can_be_answered_about(tmp_path: Path) -> None:
+    """As `Head.predict` does: the problem is said with the answer."""
+    memes = find_task("memes")
+    (sample,) = samples_of(memes, {"image": [tmp_path / "none.png"]}, "so lovely")
+    assert (sample.id, sample.text) == ("none", "so lovely")
+    for words in (None, " "):
+        with pytest.raises(MediaError, match="nothing else was given"):
+            samples_of(memes, {"image": [tmp_path / "none.png"]}, words)

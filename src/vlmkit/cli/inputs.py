@@ -34,7 +34,8 @@ def samples_of(task: Task[Any], given: Mapping[Modality, Sequence[Path]], text: 
     _check(task, frozenset(present) | (frozenset({"text"}) if text is not None else frozenset()))
     files = {modality: _expand(modality, paths) for modality, paths in present.items()}
     named = [path for paths in files.values() for path in paths]
-    if named and not any(os.path.exists(path) for path in named):  # before any weights are loaded for nothing
+    answerable = bool(text and text.strip()) and task.requires <= {"text"}
+    if named and not answerable and not any(os.path.exists(path) for path in named):  # before weights are loaded
         raise MediaError(str(named[0]), "missing", "there is no such file, and nothing else was given")
     counts = {modality: len(paths) for modality, paths in files.items()}
     if len(files) > 1 and set(counts.values()) != {1}:
