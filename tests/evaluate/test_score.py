@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
+from tests.evaluate.sure import answered, messages, task
 from vlmkit.errors import DataError
 from vlmkit.evaluate import Report, evaluate
+from vlmkit.evaluate.contract import contract
 from vlmkit.testing.fakes import Colour, colours
 from vlmkit.types import Prediction, Problem, Sample
 
@@ -194,3 +197,15 @@ def test_same_seed_same_report() -> None:
 def test_predictions_may_come_from_a_generator() -> None:
     samples = make(40)
     assert score(samples, (answer for answer in right(samples))).n == 40
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7])
+@pytest.mark.parametrize("kept", [slice(0, 0), slice(0, 1), slice(0, None)])
+def test_little_data_gives_undefined_figures_and_no_error(n: int, kept: slice) -> None:
+    samples = messages(n, seed=n)
+    report = evaluate(task(), samples, answered(samples)[kept])
+    assert report.n == n
+    assert sum(map(sum, report.fields[0].confusion)) == n
+    assert not report.reliability or report.reliability[0].n == len(samples[kept])
+    assert json.loads(json.dumps(contract(report), allow_nan=False))["n"] == n
+    assert str(report)
