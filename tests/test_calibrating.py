@@ -178,7 +178,7 @@ def test_a_record_with_gaps_refuses_what_it_knows_and_says_that_it_has_gaps(tmp_
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{**row, "truth": "1"} for row in tone_rows(40)], "reads is not calibrated: all 40 samples are of class 1"),
+        ([{**row, "truth": "1"} for row in tone_rows(40)], "reads is not calibrated: all 40 samples are '1'"),
         (tone_rows(1), "1 samples: nothing can be fitted"),
         (tone_rows(4) + tone_rows(2), r"2 ids come more than once: s0-0, s0-1"),
         ([{**row, "truth": None} for row in tone_rows(4)], "4 samples and no truth"),

@@ -61,6 +61,8 @@ def measured(evidence: Evidence, method: Method, rule: Rule | None) -> Row:
     one sample: a map that hangs on it could be tried on nothing else.
     """
     logits, labels = np.array(evidence.logits, np.float64), np.array(evidence.labels, np.intp)
+    if len(labels) > 1 and len(known := set(evidence.labels)) == 1:
+        raise DataError(f"all {len(labels)} samples are {evidence.classes[known.pop()]!r}: give samples of every class")
     found = fit(method, logits, labels)
     plain, inside = Temperature(1.0).probabilities(logits), found.probabilities(logits)
     crossed = cross_fitted(method, logits, labels)
