@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -21,6 +21,7 @@ from vlmkit.media.stream import Source
 from vlmkit.media.watch import plan_watch, watch_samples
 from vlmkit.model import Model
 from vlmkit.prepared import Prepared
+from vlmkit.seen import truth_sha256
 from vlmkit.task import Task
 from vlmkit.types import Clip, Image, Limits, Media, Modality, Prediction, Problem, Sample, Sound
 
@@ -158,8 +159,22 @@ class Head(Generic[T]):
         from vlmkit.evaluate import evaluate
 
         samples = list(self.task.read(Path(data)))
-        predictions = self.predict_many(samples, batch_size)
-        return evaluate(self.task, samples, predictions, model=self.name, data=str(data))
+        report = evaluate(self.task, samples, self.predict_many(samples, batch_size), model=self.name, data=str(data))
+        return replace(report, warnings=(*self.familiar(samples), *report.warnings))
+
+    def familiar(self, samples: Sequence[Sample]) -> tuple[str, ...]:
+        """Why figures about these samples would flatter it: it has learned from some, or is calibrated on them."""
+        said = []
+        seen, record = self.beside.seen, self.beside.record
+        met = seen.meets(samples) if seen is not None else None
+        if met and (known := list(dict.fromkeys((*met.ids, *met.contents)))):
+            said.append(
+                f"the head has learned from {len(known)} of these {len(samples)} samples, such as {known[0]!r}: "
+                "figures about them are too good"
+            )
+        if record is not None and record.truth_sha256 == truth_sha256(one for one in samples if one.truth is not None):
+            said.append("the head is calibrated on these very samples: its probabilities look better than they are")
+        return tuple(said)
 
     @property
     def name(self) -> str:

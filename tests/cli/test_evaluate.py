@@ -168,3 +168,12 @@ def test_robustness_is_written_and_needs_a_head(run: Run, head: FakeHead, data: 
     file = answers(head, data, tmp_path / "mine.jsonl", wrong=3)
     result = run("evaluate", "colours", "--data", data, "--predictions", file, "--robustness", "-o", tmp_path / "s")
     assert result.exit_code == 2
+
+
+def test_samples_that_the_head_knows_are_said(run: Run, head: FakeHead, data: Path, tmp_path: Path) -> None:
+    head.known = ("the head has learned from 3 of these 30 samples",)
+    head.enqueue(*(sample.truth for sample in head.task.read(data)))
+    result = run("evaluate", "colours", "--data", data, "-o", tmp_path / "report")
+    assert "warning: the head has learned from 3 of these 30 samples" in result.stdout
+    saved = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
+    assert saved["warnings"][0] == head.known[0]

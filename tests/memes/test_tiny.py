@@ -16,7 +16,7 @@ import vlmkit
 from vlmkit.cli import app
 from vlmkit.evaluate import Report, evaluate
 from vlmkit.head import Head
-from vlmkit.seen import FILE, Seen
+from vlmkit.seen import FILE, Seen, truth_sha256
 from vlmkit.types import Sample
 from vlmkit_plugins.memes.data import read
 from vlmkit_plugins.memes.phrases import SLURS
@@ -132,3 +132,18 @@ def test_what_an_answer_hangs_on(head: Head[Verdict], samples: list[Sample], tmp
     margins = {word["text"]: word["margin_effect"] for word in found["words"]}
     assert any(name in max(margins, key=lambda word: margins[word]).lower() for name in SLURS)
     assert (tmp_path / "evidence.png").stat().st_size > 5000
+
+
+def test_an_evaluation_on_samples_that_it_knows_says_so(
+    head: Head[Verdict], samples: list[Sample], tmp_path: Path
+) -> None:
+    assert head.familiar(samples) == ()
+    synth(tmp_path / "trained", 40, 3, 1)  # the first of those that it was trained on (benchmarks/memes_retrain.py)
+    report = head.evaluate(tmp_path / "trained")
+    assert "the head has learned from" in report.warnings[0]
+    assert "of these 40 samples, such as 'synth_all_0003-0000" in report.warnings[0]
+    record = head.beside.record
+    assert record is not None
+    calibrated = record.model_copy(update={"truth_sha256": truth_sha256(samples)})
+    (said,) = Head(head.task, head.model, head.provenance, replace(head.beside, record=calibrated)).familiar(samples)
+    assert "calibrated on these very samples" in said

@@ -18,6 +18,7 @@ from vlmkit.types import Prediction, Sample
 
 if TYPE_CHECKING:
     from vlmkit.evaluate import Report
+    from vlmkit.head import Head
 
 Ask = Callable[[Iterable[Sample]], Iterator[Prediction[Any]]]
 
@@ -76,17 +77,21 @@ def evaluate(
 
     guard_folder(out)  # first: answers take time
     ask: Ask | None = None
+    flattering: tuple[str, ...] = ()
     if predictions is not None:
         samples, answers = _from_file(found, predictions, data)
     else:
         samples = list(found.read(data))
-        chosen = {"preset": preset, "model": model, "adapter": adapter, "engine": engine, "device": device}
-        ask = _asker(task, batch_size, **chosen, precision=precision, weights=weights, calibration=calibration)
+        chosen: dict[str, Any] = {"preset": preset, "model": model, "adapter": adapter, "engine": engine}
+        chosen |= {"device": device, "precision": precision, "weights": weights, "calibration": calibration}
+        head = open_head(task, **chosen)
+        ask, flattering = _asker(head, batch_size), head.familiar(samples)
         answers = list(follow(ask(samples), len(samples), f"evaluate {task}"))
     who = str(predictions or model or f"preset {preset or found.default_preset}")
     who += ", random weights" if weights == "random" and predictions is None else ""
     who += f" + {adapter}" if adapter else ""
     report = score(found, samples, answers, seed=seed, model=who, data=str(data))
+    report = replace(report, warnings=(*flattering, *report.warnings))
     if against is not None:
         report = _compared(report, found, samples, answers, against, data, seed)
     _finish(_tried(report, found, samples, answers, ask, sanity, robustness, seed), out)
@@ -99,9 +104,7 @@ def _refuse_both(predictions: Path | None, robustness: bool, head: object) -> No
         raise typer.BadParameter("--robustness asks a head, and --predictions holds answers already; give a head")
 
 
-def _asker(task: str, batch_size: int, **chosen: Any) -> Ask:
-    head = open_head(task, **chosen)
-
+def _asker(head: Head[Any], batch_size: int) -> Ask:
     def ask(samples: Iterable[Sample]) -> Iterator[Prediction[Any]]:
         return head.predict_many(samples, batch_size)
 

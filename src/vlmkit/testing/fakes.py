@@ -11,7 +11,7 @@ Colour(name='red', frame=12)
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class FakeHead:
     Attributes:
         history: every sample that it was asked about, in order.
         saved, merged: what was asked of it.
+        known: what `familiar` says of any samples.
     """
 
     def __init__(self, task: Task[Any] | None = None) -> None:
@@ -39,6 +40,7 @@ class FakeHead:
         self.history: list[Sample] = []
         self.saved: list[Path] = []
         self.merged = False
+        self.known: tuple[str, ...] = ()
         self._replies: deque[Any] = deque()
 
     def enqueue(self, *replies: Any) -> None:
@@ -73,6 +75,11 @@ class FakeHead:
         """Score the replies on a folder that the task can read."""
         samples = list(self.task.read(Path(data)))
         return evaluate(self.task, samples, self.predict_many(samples, batch_size), model="fake", data=str(data))
+
+    def familiar(self, samples: Sequence[Sample]) -> tuple[str, ...]:
+        """`known`."""
+        del samples
+        return self.known
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Remember the directory; nothing is written."""
