@@ -15,15 +15,11 @@ from vlmkit.hub import opened, refuse_gaps
 from vlmkit.media.framing import Fit, Framing, Resample, framed
 from vlmkit.media.image import open_image
 from vlmkit.media.pixels import blank
-from vlmkit.media.size import MAX_SOURCE_PIXELS
-from vlmkit.media.spec import ImageSpec
+from vlmkit.media.spec import WHOLE, ImageSpec
 from vlmkit.types import Batch, Features, Image, Inputs, Modality, Sample
 
 Row = Literal["pooled", "first"]
 """What the model itself pools (SigLIP's attention head, CLIP's normed class token), or its first row."""
-
-WHOLE = ImageSpec(min_pixels=1, max_pixels=MAX_SOURCE_PIXELS, multiple_px=1)
-"""A picture keeps its size when it is opened: it is scaled once, by the framing."""
 
 _AT_ONCE = 64  # pictures in one pass
 _RESCALE = 1 / 255  # the only one that image processors use for bytes
@@ -39,7 +35,7 @@ class HfImages:
     Args:
         hf: a vision model of `transformers`: `SiglipVisionModel`, `CLIPVisionModel`, `Dinov2Model`, `ViTModel` …
         framing: size, fit and normalisation that it was trained with; `framing_of` reads a processor's.
-        image: how much of a file is taken before that.
+        image: how much of a file is taken before that; all of it, so that it is scaled once, when not given.
         row: `pooled` where the model pools, when not given.
         name: hub id or folder that the weights are from; the model's own word when not given.
 

@@ -6,10 +6,11 @@ from vlmkit.media.audio import Waveform, open_audio, windows
 from vlmkit.media.image import Picture, open_image
 from vlmkit.media.plot import plot_samplers
 from vlmkit.media.size import target_size
-from vlmkit.media.spec import AudioSpec, ImageSpec, VideoSpec
+from vlmkit.media.spec import WHOLE, AudioSpec, ImageSpec, VideoSpec
 from vlmkit.media.video import Frames, entropy_curve, open_video
 
 __all__ = [
+    "WHOLE",
     "AudioSpec",
     "Frames",
     "ImageSpec",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeVar, get_args
 
-from vlmkit.media.size import cells
+from vlmkit.media.size import MAX_SOURCE_PIXELS, cells
 
 Sampler = Literal["fps", "uniform", "entropy"]
 Over = Literal["refuse", "head"]
@@ -188,3 +188,7 @@ def _pixels(spec: VideoSpec | ImageSpec) -> None:
             f"no picture with sides that are multiples of {spec.multiple_px} has between min_pixels={spec.min_pixels} "
             f"and max_pixels={spec.max_pixels} pixels; widen the range"
         )
+
+
+WHOLE = ImageSpec(min_pixels=1, max_pixels=MAX_SOURCE_PIXELS, multiple_px=1)
+"""A picture keeps the size that it has in its file."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from vlmkit.errors import VlmkitError
-from vlmkit.media import ImageSpec, open_image
+from vlmkit.media import WHOLE, open_image
 from vlmkit.types import Image, Prediction, Sample
 from vlmkit_plugins.memes.schema import MEMBERS, Verdict
 
@@ -34,7 +34,6 @@ GRID = 6
 FIGURES = 6
 """Decimal places that probabilities are given with: what is behind them differs with the size of a batch."""
 
-_AS_IT_IS = ImageSpec(min_pixels=1, max_pixels=2**62, multiple_px=1)
 _WAITING_PX = 64_000_000  # of covered pictures that wait for the model at once, three bytes each
 _BATCH = 8
 # Chinese and Japanese write without spaces: a letter is taken out there, in place of a word.
@@ -133,7 +132,7 @@ def _places(side_px: int, grid: int) -> list[tuple[int, int]]:
 
 def _pixels(sample: Sample) -> NDArray[np.uint8] | None:
     picture = sample.media.get("image")
-    return open_image(picture, _AS_IT_IS).image if isinstance(picture, Image) else None
+    return open_image(picture, WHOLE).image if isinstance(picture, Image) else None
 
 
 def _removals(sample: Sample, reasons: dict[str, str]) -> Iterator[_Trial]:

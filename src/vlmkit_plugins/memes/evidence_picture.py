@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALARM, TRACK, OVER, UNDER = "#b5541c", "#e8ecf0", "#b2182b", "#2166ac"
+CALLED: Mapping[str, str] = {
+    "mm_fusion": "both together",
+    "text_expert": "words alone",
+    "vision_expert": "picture alone",
+}
+"""What members are called in pictures, in the order of their bars."""
 FAINT = 0.25
 """Margins below it are drawn pale even where none is larger: a picture of noise would look like one of evidence."""
 MATTERS = 0.25  # of the largest margin of a word: from there on its place in the picture is outlined
@@ -33,7 +39,6 @@ _SIDE_IN, _VERDICT_IN, _GAP_IN, _EDGE_IN = 4.2, 4.5, 0.25, 0.2
 _TITLE_IN, _BAR_IN = 0.36, 0.55  # above the pictures, and below them for the scale
 _WIDEST, _NARROWEST = 1.6, 0.65  # width by height of what a picture is given
 _CELLS, _CELL_PX = GRID + 1, 24  # steps of the window each way, and pixels that each is drawn with
-_MEMBERS = {"mm_fusion": "both together", "text_expert": "words alone", "vision_expert": "picture alone"}
 
 
 def draw(told: Mapping[str, Any], sample: Sample, file: Path) -> None:
@@ -217,7 +222,7 @@ def _verdict(axes: Axes, told: Mapping[str, Any]) -> None:
 def _members(axes: Axes, answer: Mapping[str, Any]) -> float:
     """A bar a member, with the threshold from which it says hateful; gives where they end."""
     y = 0.72
-    for name, alone in _MEMBERS.items():
+    for name, alone in CALLED.items():
         chance, at = answer["experts"].get(name), answer["thresholds"].get(name)
         bold = "bold" if name == answer["model"] else "normal"
         axes.text(0, y, f"{name}, {alone}", fontsize=9, color=INK if chance is not None else PALE, weight=bold)
@@ -237,11 +242,11 @@ def _members(axes: Axes, answer: Mapping[str, Any]) -> float:
 
 def _remarks(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = told["disagreement"]
-    votes = {name: found[name] for name in _MEMBERS if found[name] is not None}
+    votes = {name: found[name] for name in CALLED if found[name] is not None}
     if found["flag"] is None:
         lines = [("one member alone could be asked", PALE)]
     elif found["flag"]:
-        lines = [(f"the members disagree: {', '.join(f'{_MEMBERS[n]} {v}' for n, v in votes.items())}", ALARM)]
+        lines = [(f"the members disagree: {', '.join(f'{CALLED[n]} {v}' for n, v in votes.items())}", ALARM)]
     else:
         lines = [(f"the members agree: all say {next(iter(votes.values()))}", INK)]
     lines += [(f"{row['code']}: {row['message']}", ALARM) for row in told["problems"][:2]]

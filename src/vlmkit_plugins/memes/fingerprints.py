@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vlmkit.errors import MediaError, MissingExtraError
-from vlmkit.media import ImageSpec, open_image
+from vlmkit.media import WHOLE, open_image
 from vlmkit.media.content import content_sha256
 from vlmkit.types import Image, Sample
 
@@ -24,7 +24,6 @@ most 4, another size at most 2; two unrelated pictures differ in 31 on average, 
 by coin, at most 4 would differ in one pair of 3e13.
 """
 _BANDS = NEAR_BITS + 1  # of two hashes that differ in 4 bits, one of 5 bands is equal (pigeonhole)
-_AS_IT_IS = ImageSpec(min_pixels=1, max_pixels=2**40, multiple_px=1)
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def fingerprint(sample: Sample) -> Fingerprint | None:
     from PIL import Image as pillow
 
     phash = _phash()
-    shown = pillow.fromarray(open_image(picture, _AS_IT_IS).image)
+    shown = pillow.fromarray(open_image(picture, WHOLE).image)
     try:
         digest = content_sha256(picture.source)
     except OSError:

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 
 from vlmkit.errors import MediaError, MissingExtraError
-from vlmkit.media import ImageSpec, open_image
+from vlmkit.media import WHOLE, open_image
 from vlmkit.types import Image, Sample
 from vlmkit_plugins.memes.lines import Line, Words, kept
 
 MOST_WITHOUT_TEXT = 0.10
 LEAST_MEAN_CONFIDENCE = 0.70
 """Gates of a reading: pictures without any words, and the mean confidence of the lines."""
-_AS_IT_IS = ImageSpec(min_pixels=1, max_pixels=2**40, multiple_px=1)
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def read_words(image: Image) -> Words:
     Raises `MediaError` for a picture that cannot be used, `MissingExtraError` where `rapidocr` is not installed.
     """
     read = _reader()
-    pixels = open_image(image, _AS_IT_IS).image
+    pixels = open_image(image, WHOLE).image
     height, width = pixels.shape[:2]
     found = read(np.ascontiguousarray(pixels[:, :, ::-1]))  # it takes blue, green, red
     if found.txts is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from vlmkit.errors import MediaError, MissingExtraError
 from vlmkit.media import ImageSpec, open_image
 from vlmkit.types import Image, Prediction, Sample
 from vlmkit_plugins.memes.chips import INK, PALE, printed
-from vlmkit_plugins.memes.evidence_picture import ALARM, OVER, TRACK, UNDER
+from vlmkit_plugins.memes.evidence_picture import ALARM, CALLED, OVER, TRACK, UNDER
 from vlmkit_plugins.memes.schema import Verdict
 
 if TYPE_CHECKING:
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 
 RIGHT, WRONG, UNKNOWN = "#1a7f4b", "#c0392b", "#9aa5b1"
 SAYS = ("not hateful", "hateful")
-MEMBERS: Mapping[str, str] = {
-    "mm_fusion": "both together",
-    "text_expert": "words alone",
-    "vision_expert": "picture alone",
-}
-"""As they are called here, in the order of the bars."""
 
 _COLUMNS = 3
 _CARD_IN = (5.1, 2.8)
@@ -175,7 +169,7 @@ def _answer(axes: Axes, sample: Sample, prediction: Prediction[Verdict]) -> None
 def _bars(axes: Axes, answer: Verdict) -> None:
     found = {**answer.experts, answer.model: answer.prob_hate}
     marks = {**answer.thresholds, answer.model: answer.threshold}
-    for row, (member, name) in enumerate(MEMBERS.items()):
+    for row, (member, name) in enumerate(CALLED.items()):
         y_in, p, at = 1.25 + 0.32 * row, found.get(member), marks.get(member)
         answers = member == answer.model
         _words(axes, _PANEL_IN, y_in, name, weight="bold" if answers else "normal", color=INK if answers else PALE)

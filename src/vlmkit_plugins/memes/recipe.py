@@ -19,12 +19,12 @@ from transformers import (
 )
 
 from vlmkit.assembled import TOKENIZER, Assembled
-from vlmkit.encoders.hf_image import WHOLE, HfImages, open_image_tower
+from vlmkit.encoders.hf_image import HfImages, open_image_tower
 from vlmkit.encoders.text import HfText, open_text
 from vlmkit.errors import WiringError
 from vlmkit.llms.small import TURNS, scaled_start, small_tokenizer, with_first
 from vlmkit.media.framing import Framing
-from vlmkit.media.spec import ImageSpec
+from vlmkit.media.spec import WHOLE, ImageSpec
 from vlmkit.model import Model
 from vlmkit.parts import Part, public_parts, restore
 from vlmkit.placement import placement

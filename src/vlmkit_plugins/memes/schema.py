@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -29,8 +29,6 @@ TargetGroup = Literal["race", "religion", "nationality", "gender", "sexuality", 
 """Whom it is about, by the characteristic that is attacked; `nationality` takes migrants in."""
 
 MEMBERS: tuple[Member, ...] = ("mm_fusion", "text_expert", "vision_expert")
-TARGET_TYPES: tuple[TargetType, ...] = get_args(TargetType)
-TARGET_GROUPS: tuple[TargetGroup, ...] = get_args(TargetGroup)
 
 _KEYS = ("prob_hate", "label", "model", "threshold", "logits")
 _Model = TypeVar("_Model", bound=BaseModel)

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from vlmkit.errors import DataError, MediaError, MissingExtraError
-from vlmkit.media import ImageSpec, open_image
+from vlmkit.media import WHOLE, open_image
 from vlmkit.types import Image, Sample
 from vlmkit_plugins.memes.gates import Gates, named, positives
 from vlmkit_plugins.memes.splits import write_plan
@@ -35,7 +35,6 @@ FOLDER, PATTERN, STATS_FILE = "shards", "shard-%06d.tar", "stats.json"
 SHARD_SAMPLES = 5000
 SIDE_PX = 384
 """Of the square that pictures are scaled to: what SigLIP base 384 looks at."""
-_AS_IT_IS = ImageSpec(min_pixels=1, max_pixels=2**40, multiple_px=1)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 _GIVEN = ("dataset", "split", "labels")  # of meta: these stand at the top of the JSON
 
@@ -194,7 +193,7 @@ def _moved(line: Any, placed: _Placed) -> Any:
 
 
 def _png(picture: Image, side_px: int, fit: Fit) -> tuple[bytes, _Placed]:
-    shown = Pillow.fromarray(open_image(picture, _AS_IT_IS).image)
+    shown = Pillow.fromarray(open_image(picture, WHOLE).image)
     placed = _Placed(1.0, 1.0)
     if fit == "squash":
         placed = _Placed(side_px / shown.width, side_px / shown.height)
