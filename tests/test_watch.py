@@ -95,7 +95,7 @@ def test_every_window_has_an_answer(tmp_path: Path) -> None:
         {"video": 10, "audio": 1},
         {"video": 4, "audio": 1},
     ]
-    assert [sorted(one.used) for one in found] == [["audio", "text", "video"]] * 3
+    assert [sorted(one.used) for one in found] == [["audio", "video"]] * 3
     assert [codes(one) for one in found] == [[], [], ["window_partial"]]
     windows = [one.provenance["window"] for one in found]
     assert windows == [{"start_s": a, "end_s": b, "source": str(path)} for a, b in ((0, 2), (2, 4), (4, 4.8))]
