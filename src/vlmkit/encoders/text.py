@@ -115,9 +115,10 @@ class HfText:
         return {"input_ids": torch.tensor(ids), **({"notes": notes} if notes else {})}
 
     def _unknown(self, ids: Sequence[int]) -> bool:
-        """Whether there is nothing in it but blanks and the token for what is not in the vocabulary."""
+        """Whether there is nothing in it but blanks, markers and the token for what is not in the vocabulary."""
         unknown = self.tokenizer.unk_token_id
-        return unknown in ids and not self.tokenizer.decode(sorted(set(ids) - {unknown})).strip()
+        known = sorted(set(ids) - {unknown})
+        return unknown in ids and not self.tokenizer.decode(known, skip_special_tokens=True).strip()
 
     def encode(self, batch: Batch) -> dict[Modality, Features]:
         """`[n, d]`, one row a text. Padding is masked: a row does not depend on the rest of the batch."""

@@ -110,11 +110,19 @@ def _text(preset: str, source: str | None, folder: Path | None, specs: Mapping[s
     name = presets()[preset].sources.get("text", preset)
     if source is not None:
         tower = open_text(os.environ.get(MDEBERTA_VARIABLE) or source, max_tokens=longest)
-        return HfText(tower.module, tower.tokenizer, name=name, **reading)
+        return HfText(tower.module, _with_markers(tower), name=name, **reading)
     tokenizer = _tokenizer(folder)
     config = {"vocab_size": len(tokenizer), **figures.text}
     hf = DebertaV2Model(DebertaV2Config(**config, pad_token_id=tokenizer.pad_token_id))
     return HfText(_started(hf, preset), tokenizer, name=name, **reading)
+
+
+def _with_markers(tower: HfText) -> Any:
+    """Its tokenizer, with a token of its own for each marker where the model has rows to spare, as mDeBERTa has."""
+    rows = tower.module.get_input_embeddings().num_embeddings  # type: ignore[operator]
+    if len(tower.tokenizer) + len(wording.MARKERS) <= rows:
+        tower.tokenizer.add_tokens(list(wording.MARKERS), special_tokens=True)
+    return tower.tokenizer
 
 
 def words(sample: Sample) -> tuple[str, tuple[Problem, ...]]:
