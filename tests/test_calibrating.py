@@ -272,3 +272,23 @@ def test_members_are_calibrated_each_by_itself(tones: Path, tmp_path: Path) -> N
     assert found.value is not None
     assert found.value.member == "sees"
     assert str(outcome).count("T = ") == 2
+
+
+def test_a_field_that_is_right_less_often_the_surer_it_is_gets_no_map(tmp_path: Path) -> None:
+    rows = guess_rows(400)
+    for row in rows:
+        row["truth"]["colour"] = "red" if json.loads(row["text"])["p"] < 0.75 else "blue"  # it says red
+    model = saved("guesses", tmp_path / "m", [])
+    outcome = calibrate("guesses", data=folder(tmp_path / "d", rows), model=model)
+    assert "colour" not in outcome.calibration.maps
+    assert any(one.startswith("colour is not calibrated: its slope would be -") for one in outcome.warnings)
+    assert "colour" not in vlmkit.load("guesses", model=model).predict(text=rows[0]["text"]).confidence
+
+
+def test_thresholds_are_chosen_by_macro_f1_if_nothing_else_is_said(tones: Path, data: Path) -> None:
+    outcome = calibrate("tones", data=data, model=tones)
+    told = {}
+    for rule in ("macro-f1", "f1"):
+        told[rule] = calibrate("tones", data=data, model=tones, threshold=rule).calibration.thresholds
+    assert outcome.record.threshold == "macro-f1"
+    assert outcome.calibration.thresholds == told["macro-f1"] != told["f1"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vlmkit.calibration import Temperature, ece, log_loss
+from vlmkit.calibration import Rule, Temperature, ece, log_loss
 from vlmkit.calibration.figures import ANSWERS, Evidence, cautions, measured
 from vlmkit.errors import DataError
 
@@ -79,3 +79,22 @@ def test_few_samples_are_said_once_a_class() -> None:
         "only 4 of 29 are 'no'",
     ]
     assert list(cautions(drawn(100))) == []
+
+
+def test_a_map_that_turns_answers_round_is_refused() -> None:
+    """The surer, the less often right: Platt's slope is negative, as no temperature can be."""
+    evidence = drawn(200)
+    evidence.labels[:] = [1 - label for label in evidence.labels]
+    with pytest.raises(DataError, match=r"its slope would be -0\.2\d*: the surer, the less often right"):
+        measured(evidence, "platt", None)
+    assert measured(evidence, "temperature", None).fitted.notes  # at its bound, which says so
+
+
+@pytest.mark.parametrize(("rule", "answer"), [(("recall", 1.0), "yes"), ("macro-f1", "no")])
+def test_a_threshold_that_gives_everybody_one_label_is_said(rule: Rule, answer: str) -> None:
+    evidence = Evidence("one", ("no", "yes"))
+    for index in range(40):
+        evidence.add((0.0, float(index)), int(index < 10))  # the highest are all "no"
+    row = measured(evidence, "temperature", rule)
+    assert row.fitted.threshold is not None
+    assert f"the threshold answers {answer!r} to every sample: it tells nothing apart" in row.fitted.notes

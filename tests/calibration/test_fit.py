@@ -22,6 +22,7 @@ from vlmkit.calibration.fit import (
     fit_platt,
     fit_temperature,
     notes,
+    turned,
 )
 from vlmkit.errors import DataError, UnknownNameError
 
@@ -121,7 +122,8 @@ def test_classes_that_are_fully_apart_hit_the_bound_and_it_is_said() -> None:
     assert hot.t == pytest.approx(HOTTEST)
     assert "at its bound of 100" in notes(hot)[0]
     assert 0 < fit_platt([[0.0, 3.0], [3.0, 0.0]] * 5, [1, 0] * 5).slope[0] < 10
-    assert "the surer, the less often right" in notes(fit_platt([[0.0, 3.0], [3.0, 0.0]] * 5, [0, 1] * 5))[0]
+    assert "the surer, the less often right" in str(turned(fit_platt([[0.0, 3.0], [3.0, 0.0]] * 5, [0, 1] * 5)))
+    assert turned(hot) is None
 
 
 def test_a_good_fit_needs_no_note() -> None:

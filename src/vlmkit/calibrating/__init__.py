@@ -90,7 +90,7 @@ def calibrate(
         model: the checkpoint directory.
         method: a temperature for members; Platt for answers in words, whose token probabilities are off by a factor
             that no temperature can undo.
-        threshold: how the thresholds of heads with two classes are chosen; by F1 when not given.
+        threshold: how the thresholds of heads with two classes are chosen; by macro-F1 when not given.
         mode: "pilot" for a first try, beside the one that is served. watched: shows how far it is.
         without_learned: leave out samples that the head has learned from, and count them, instead of refusing all.
 
@@ -110,7 +110,7 @@ def calibrate(
     reasons = {"learned_from": len(samples) - len(unseen), "no_truth": len(unseen) - len(known), **silent}
     left = {reason: count for reason, count in reasons.items() if count}
     warnings += _unused(left, len(samples))
-    rule: Rule | None = (threshold or "f1") if linear and len(linear.classes) == 2 else None
+    rule: Rule | None = (threshold or "macro-f1") if linear and len(linear.classes) == 2 else None
     rows, doubts = _rows(evidence, method or ("temperature" if linear else "platt"), rule)
     record = Record(
         vlmkit=version("vlmkit"),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmkit.calibration.error import brier, ece
-from vlmkit.calibration.fit import Method, cross_fitted, fit, notes
+from vlmkit.calibration.fit import Method, cross_fitted, fit, notes, turned
 from vlmkit.calibration.maps import Array, Map, Temperature
 from vlmkit.calibration.record import Change, Chosen, Fitted
 from vlmkit.calibration.thresholds import Rule, choose
@@ -57,13 +57,15 @@ class Row:
 def measured(evidence: Evidence, method: Method, rule: Rule | None) -> Row:
     """Fit a map and measure it; with `rule` and two classes choose a threshold, too.
 
-    A threshold that cannot be had is left out, and a note says so. Raises `DataError` as `fit` does, and for a class of
-    one sample: a map that hangs on it could be tried on nothing else.
+    A threshold that cannot be had is left out, and a note says so. Raises `DataError` as `fit` does, for a class of one
+    sample (a map that hangs on it could be tried on nothing else), and for a map that would turn answers round.
     """
     logits, labels = np.array(evidence.logits, np.float64), np.array(evidence.labels, np.intp)
     if len(labels) > 1 and len(known := set(evidence.labels)) == 1:
         raise DataError(f"all {len(labels)} samples are {evidence.classes[known.pop()]!r}: give samples of every class")
     found = fit(method, logits, labels)
+    if why := turned(found):
+        raise DataError(why)
     plain, inside = Temperature(1.0).probabilities(logits), found.probabilities(logits)
     crossed = cross_fitted(method, logits, labels)
     if crossed is None:
@@ -80,6 +82,7 @@ def measured(evidence: Evidence, method: Method, rule: Rule | None) -> Row:
     if rule is not None and len(evidence.classes) == 2 and not of_answers:
         try:
             chosen = _chosen(inside[:, 1], labels, rule)
+            said += _one_sided(chosen, inside[:, 1], evidence.classes)
         except DataError as error:
             said.append(f"{error}; the threshold stays .5")
     lost = change(_log_loss)
@@ -102,6 +105,12 @@ def _chosen(p: Array, labels: Labels, rule: Rule) -> Chosen:
     best = choose(p, labels, rule)
     figures = {"macro_f1": best.macro_f1, "precision": best.precision, "recall": best.recall}
     return Chosen(value=best.value, f1=best.best_f1, **figures)
+
+
+def _one_sided(chosen: Chosen, p: Array, classes: tuple[str, ...]) -> Iterator[str]:
+    given = p >= chosen.value
+    if given.all() or not given.any():
+        yield f"the threshold answers {classes[int(given[0])]!r} to every sample: it tells nothing apart"
 
 
 def cautions(evidence: Evidence) -> Iterator[str]:

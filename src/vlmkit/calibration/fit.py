@@ -124,7 +124,7 @@ def cross_fitted(method: Method, logits: ArrayLike, labels: ArrayLike, folds: in
 
 
 def notes(found: Map) -> tuple[str, ...]:
-    """What is odd about a map: a temperature at its bounds, a slope that turns answers round."""
+    """What is odd about a map: a temperature at its bounds."""
     if isinstance(found, Temperature):
         near = [bound for bound in (COLDEST, HOTTEST) if math.isclose(found.t, bound, rel_tol=_AT_BOUND)]
         why = {
@@ -132,9 +132,14 @@ def notes(found: Map) -> tuple[str, ...]:
             HOTTEST: "the logits say little about the truth, or are all off by one factor (then platt helps)",
         }
         return tuple(f"the temperature is at its bound of {bound:g}: {why[bound]}" for bound in near)
-    if isinstance(found, Platt) and min(found.slope) < 0:
-        return (f"a slope of {min(found.slope):.3g}: the surer, the less often right",)
     return ()
+
+
+def turned(found: Map) -> str | None:
+    """Why a map would turn answers round, as a negative temperature does; None for one that keeps their order."""
+    if isinstance(found, Platt) and min(found.slope) < 0:
+        return f"its slope would be {min(found.slope):.3g}: the surer, the less often right"
+    return None
 
 
 _FITS: Mapping[str, Callable[[Any, Any], Map]] = {

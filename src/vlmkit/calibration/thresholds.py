@@ -78,7 +78,7 @@ def curve(probabilities: ArrayLike, truths: ArrayLike, grid: Sequence[float] | N
 
 
 def choose(
-    probabilities: ArrayLike, truths: ArrayLike, by: Rule = "f1", grid: Sequence[float] | None = None
+    probabilities: ArrayLike, truths: ArrayLike, by: Rule = "macro-f1", grid: Sequence[float] | None = None
 ) -> Threshold:
     """The best threshold by a rule; among equals the lowest.
 

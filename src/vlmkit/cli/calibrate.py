@@ -28,7 +28,9 @@ def calibrate(
     threshold: Annotated[
         str | None,
         typer.Option(
-            "--threshold", metavar="RULE", help="f1, macro-f1, recall=R or precision=P, for heads with two classes."
+            "--threshold",
+            metavar="RULE",
+            help="macro-f1 (if not given), f1, recall=R or precision=P, for heads with two classes.",
         ),
     ] = None,
     mode: Annotated[
