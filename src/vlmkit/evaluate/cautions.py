@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from vlmkit.evaluate.figures import Comparison
 from vlmkit.evaluate.join import listed
-from vlmkit.evaluate.probabilities import CALIBRATION
+from vlmkit.evaluate.probabilities import CALIBRATION, RANKED
 from vlmkit.evaluate.report import Report
 from vlmkit.evaluate.slices import FEW, FEW_OF_A_CLASS
 
@@ -41,7 +41,7 @@ def _solved(report: Report) -> Iterator[str]:
     if sum(row.n > 0 for row in report.labels) == 1:
         yield f"every sample has the label {report.labels[0].label!r}: this data cannot tell a model from a constant"
     for name, baseline in report.baselines.items():
-        skill = {metric: value for metric, value in baseline.items() if metric not in CALIBRATION}
+        skill = {metric: value for metric, value in baseline.items() if metric in RANKED or _of_all(report, metric)}
         errors = report.lower_is_better
         if full := [metric for metric, value in skill.items() if value >= 1.0 and metric not in errors]:
             yield f"baseline {name!r} reaches 1.0 in {', '.join(full)}: this data cannot tell a model from a constant"
@@ -49,12 +49,18 @@ def _solved(report: Report) -> Iterator[str]:
             yield f"baseline {name!r} reaches 0 in {', '.join(full)}: this data cannot tell a model from a constant"
 
 
+def _of_all(report: Report, metric: str) -> bool:
+    """Whether every sample counts in it. In a recall, say, whoever gives everybody the label in question is perfect."""
+    return report.denominators.get(metric) == report.n
+
+
 def _beaten(report: Report) -> Iterable[str]:
     for metric, (low, high) in report.intervals.items():
-        if metric in CALIBRATION:
+        rivals = {name: figures[metric] for name, figures in report.baselines.items() if metric in figures}
+        beyond = 1.0 in rivals.values() and not _of_all(report, metric)  # nobody can be above that
+        if metric in CALIBRATION or beyond:
             continue
         sign, end, word = (-1, high, "below") if metric in report.lower_is_better else (1, low, "above")
-        rivals = {name: figures[metric] for name, figures in report.baselines.items() if metric in figures}
         beaten = {name: value for name, value in rivals.items() if sign * value >= sign * end}
         if beaten:
             name = max(beaten, key=lambda key: sign * beaten[key])

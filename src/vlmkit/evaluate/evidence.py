@@ -9,14 +9,12 @@ from typing import Generic, TypeVar
 from vlmkit.evaluate.answered import Answered
 from vlmkit.evaluate.baselines import baselines
 from vlmkit.evaluate.join import Joined, join
-from vlmkit.evaluate.probabilities import scorable
+from vlmkit.evaluate.probabilities import RANKED, scorable
 from vlmkit.task import Task
 from vlmkit.types import Prediction, Sample
 
 T = TypeVar("T")
 Ask = Callable[[Iterable[Sample]], Iterable[Prediction[T]]]
-
-_RANKED = ("AUROC", "PR-AUC", "Brier", "log loss")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +57,7 @@ def gathered(
     head = Answered.of(task.scoring, joined.samples, joined.truths, joined.values, probable=probable)
     counted = head.table.denominators
     own = (name for name in task.scoring.row(joined.truths[0], joined.truths[0]) if counted.get(name) == head.n)
-    ranked = _RANKED if probable else ()
+    ranked = RANKED if probable else ()
     blind = baselines(task.scoring, joined, seed=seed, probable=probable)
     judged = (*own, "label accuracy", "label macro-F1", *ranked)
     return Evidence(task, tuple(samples), joined, head, blind, judged, ask, seed)

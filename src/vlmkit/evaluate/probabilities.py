@@ -23,10 +23,12 @@ from vlmkit.task import Scoring
 
 T = TypeVar("T")
 
-LOWER = frozenset({"Brier", "log loss", "ECE", "adaptive ECE", "classwise ECE"})
-"""Figures that are errors: 0 is perfect."""
+RANKED = ("AUROC", "PR-AUC", "Brier", "log loss")
+"""Figures of probabilities that only skill makes perfect."""
 CALIBRATION = frozenset({"ECE", "adaptive ECE", "classwise ECE"})
 """Figures that a constant can be perfect in, by giving every class its frequency: no skill, and no bar for it."""
+LOWER = CALIBRATION | {"Brier", "log loss"}
+"""Figures that are errors: 0 is perfect."""
 TWO = 2
 _SUM = 1e-3  # how far the probabilities of one answer may be from 1 together
 _POINTS = 512  # of a threshold curve: more than a plot shows
