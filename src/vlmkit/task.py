@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from vlmkit.errors import UnknownNameError
+from vlmkit.errors import UnknownNameError, VlmkitError
 from vlmkit.protocols import Decoder
 from vlmkit.types import Modality, Prediction, Prompt, Sample
 
@@ -90,7 +90,7 @@ class Scoring(Generic[T]):
         inputs: keys of a sample's meta that are part of the question; all others are hidden from the head where it is
             proved that it does not read the answer.
         columns: `(sample, prediction or None) -> ` the columns of a room's own `errors.csv`, which then lists every
-            sample.
+            sample, each with its place in the data as `index` before them.
     """
 
     row: Callable[[T, T | None], Mapping[str, float | None]]
@@ -157,3 +157,21 @@ class Task(Generic[T]):
         if key not in self.presets:
             raise UnknownNameError("preset", key, self.presets)
         return self.presets[key]
+
+    def joinable(self, prediction: Prediction[T]) -> Any:
+        """The task's JSON as a line among others: with the sample's `id` where only then it tells which sample it is.
+
+        `from_json` gives that id back, so that a file of such lines can be evaluated.
+        """
+        record = self.to_json(prediction)
+        if isinstance(record, Mapping) and "id" not in record:
+            for told in (record, {"id": prediction.sample_id, **record}):
+                if self._tells(told, prediction.sample_id):
+                    return told
+        return record
+
+    def _tells(self, record: Mapping[str, Any], sample_id: str) -> bool:
+        try:
+            return self.from_json(record)[0] == sample_id
+        except (VlmkitError, ValueError, KeyError, TypeError):
+            return False

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -209,3 +210,25 @@ def test_little_data_gives_undefined_figures_and_no_error(n: int, kept: slice) -
     assert not report.reliability or report.reliability[0].n == len(samples[kept])
     assert json.loads(json.dumps(contract(report), allow_nan=False))["n"] == n
     assert str(report)
+
+
+def test_who_always_gives_one_label_has_its_recall_and_is_no_fault_of_the_data() -> None:
+    samples = make(40)
+    recall = replace(
+        TASK.scoring,
+        row=lambda truth, answer: {
+            **TASK.scoring.row(truth, answer),
+            "recall_blue": float(answer is not None and answer.name == "blue") if truth.name == "blue" else None,
+        },
+    )
+    report = evaluate(replace(TASK, scoring=recall), samples, right(samples)[1:])
+    assert report.baselines["majority"]["recall_blue"] == 1.0
+    assert not any("recall_blue" in warning for warning in report.warnings)
+
+
+def test_a_rooms_own_lines_begin_with_the_place_in_the_data(tmp_path: Path) -> None:
+    own = replace(TASK.scoring, columns=lambda sample, prediction: {"id": sample.id, "text": "a,b"})
+    samples = [*make(3), Sample("blank")]
+    report = evaluate(replace(TASK, scoring=own), samples, right(samples[:2]))
+    lines = (report.save(tmp_path / "r") / "errors.csv").read_text(encoding="utf-8").splitlines()
+    assert lines == ["index,id,text", '0,s0,"a,b"', '1,s1,"a,b"', '2,s2,"a,b"', '3,blank,"a,b"']

@@ -3,8 +3,8 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, 
 
 from vlmkit.errors import DataError
 from vlmkit.evaluate import Report, evaluate
+from vlmkit.testing.fakes import colours
 from vlmkit.types import Image, Prediction, Problem, Sample
 from vlmkit_plugins.memes.metrics import COLUMNS, SCORING, baselines, checks, columns, combine, counts, rivals, row
 from vlmkit_plugins.memes.schema import Labels, Member, Verdict, from_json, to_json, truth
@@ -49,7 +50,8 @@ def answered(verdict: Verdict | None, name: str = "a") -> Prediction[Verdict]:
 def score(truths: Sequence[int], answers: Sequence[Verdict | None]) -> Report:
     samples = [Sample(f"s{i}", {"image": PICTURE}, "words", true(label)) for i, label in enumerate(truths)]
     predictions = [answered(answer, sample.id) for sample, answer in zip(samples, answers, strict=True)]
-    task: Any = SimpleNamespace(name="memes", scoring=SCORING, to_json=to_json, from_json=from_json)
+    fake: Any = colours()
+    task = replace(fake, name="memes", scoring=SCORING, to_json=to_json, from_json=from_json)
     return evaluate(task, samples, predictions)
 
 

@@ -68,13 +68,19 @@ class Tally:
 
 
 def rendered(
-    task: Task[Any], prediction: Prediction[Any], style: Literal["task", "record"], *, indent: int | None
+    task: Task[Any], prediction: Prediction[Any], style: Literal["task", "record"], *, several: bool
 ) -> str | None:
-    """The JSON of one prediction; None where the task's format has none, because there is no value."""
-    if style == "task" and prediction.value is None:
+    """The JSON of one prediction; None where the task's format has none, because there is no value.
+
+    Of `several` each is a line, which says which sample it is about.
+    """
+    if style == "record":
+        document = record(prediction)
+    elif prediction.value is None:
         return None
-    document = record(prediction) if style == "record" else task.to_json(prediction)
-    return json.dumps(document, ensure_ascii=False, indent=indent)
+    else:
+        document = task.joinable(prediction) if several else task.to_json(prediction)
+    return json.dumps(document, ensure_ascii=False, indent=None if several else 2)
 
 
 def record(prediction: Prediction[Any]) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def predict(
 ) -> None:
     """Answer about media files.
 
-    One file gives indented JSON; several files or a folder give one line of JSON each, as they are ready.
+    One file gives indented JSON; several files or a folder give one line of JSON each, as they are ready, with an id
+    where nothing else in it says which file it is about.
     """
     if abstain_below is not None and not 0 < abstain_below <= 1:
         raise typer.BadParameter(f"--abstain-below is a probability above 0 and up to 1; given {abstain_below}")
@@ -70,7 +71,7 @@ def predict(
         hidden = out is None and sys.stdout.isatty()  # the results themselves show how far it is
         for prediction in follow(answers, len(samples), task, hidden=hidden):
             tally.add(prediction)
-            line = rendered(head.task, prediction, format, indent=None if several else 2)
+            line = rendered(head.task, prediction, format, several=several)
             if line is not None:
                 print(line, file=file, flush=True)
                 written += 1

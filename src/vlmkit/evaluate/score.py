@@ -9,7 +9,6 @@ from dataclasses import replace
 from inspect import getdoc, getmodule
 from typing import Any, TypeVar
 
-from vlmkit.errors import VlmkitError
 from vlmkit.evaluate.answered import Answered
 from vlmkit.evaluate.baselines import baselines
 from vlmkit.evaluate.bootstrap import Drawer, intervals, reaching
@@ -93,7 +92,7 @@ def _headline(
         unknown=joined.unknown,
         unlabelled=joined.unlabelled,
         wrong=tuple(outcome for outcome, top in pairs if outcome.answer is None or _far(outcome.metrics, top)),
-        records=tuple(_record(task, one) for one in joined.predictions if one.value is not None),
+        records=tuple(task.joinable(one) for one in joined.predictions if one.value is not None),
         lower_is_better=head.lower(metrics),
         cases=_cases(task.scoring, joined, pairs),
         columns=_columns(task.scoring, joined),
@@ -182,25 +181,11 @@ def _case(scoring: Scoring[T], joined: Joined[T], place: int, outcome: Outcome) 
     return case
 
 
-def _record(task: Task[T], answer: Prediction[T]) -> Any:
-    """The task's own JSON, with the sample's id beside it where only then the task can read it back."""
-    record = task.to_json(answer)
-    if isinstance(record, Mapping) and "id" not in record:
-        for told in (record, {"id": answer.sample_id, **record}):
-            if _reads(task, told, answer.sample_id):
-                return told
-    return record
-
-
-def _reads(task: Task[T], record: Mapping[str, Any], sample_id: str) -> bool:
-    try:
-        return task.from_json(record)[0] == sample_id
-    except (VlmkitError, ValueError, KeyError, TypeError):
-        return False
-
-
 def _columns(scoring: Scoring[T], joined: Joined[T]) -> tuple[Mapping[str, Any], ...]:
-    return tuple(dict(scoring.columns(*pair)) for pair in joined.every) if scoring.columns else ()
+    """The room's own line of every sample, behind its place in the data."""
+    if scoring.columns is None:
+        return ()
+    return tuple({"index": place, **scoring.columns(*pair)} for place, pair in enumerate(joined.every))
 
 
 def _curves(scoring: Scoring[T], joined: Joined[T], head: Answered) -> tuple[ThresholdCurve, ...]:

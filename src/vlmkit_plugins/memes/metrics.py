@@ -34,7 +34,7 @@ COLUMNS = (
     "id", "text", "label", "text_prob", "text_pred", "vision_prob", "vision_pred", "fusion_prob", "fusion_pred",
     "fusion_error_type", "all_models_agree", "fusion_correct_both_wrong",
 )  # fmt: skip
-"""Of `errors.csv`."""
+"""Of `errors.csv`, behind the `index` that the evaluator gives."""
 _STEMS: Mapping[str, Member] = {"text": "text_expert", "vision": "vision_expert", "fusion": "mm_fusion"}
 _ERROR_TYPES = {(1, 1): "TP", (0, 0): "TN", (0, 1): "FP", (1, 0): "FN"}
 
