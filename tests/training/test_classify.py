@@ -113,3 +113,14 @@ def test_members_that_would_stay_noise_are_refused(samples: list[Sample], tmp_pa
     assert head.model.backbone is not None
     head.model.backbone.own({"decoder"})  # every member has learned before
     assert len(labelled(head.model, words, FUSE, "samples")) == len(samples)
+
+
+def test_frozen_experts_stay_in_eval_mode_while_the_fusion_learns(head: Head[Verdict]) -> None:
+    """Else the rows that the fusion learns from would have their dropout on."""
+    learner = ClassifyLearner(head.model, FUSE, ())
+    learner.train()
+    assert not any(module.training for encoder in head.model.encoders for module in encoder.module.modules())
+    assert head.model.projector is not None
+    assert head.model.projector.module.training
+    learner.eval()
+    assert not head.model.projector.module.training
