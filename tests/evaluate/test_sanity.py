@@ -110,6 +110,19 @@ def test_a_head_that_reads_the_answer_is_caught(ask: Ask[Spam], tmp_path: Path) 
     assert "answers change when truth, id, file names and meta are hidden" in failed(report)["hidden truth"]
 
 
+def test_a_head_that_knows_samples_by_their_place_is_caught() -> None:
+    samples = mail(120)
+    order = [sample.truth for sample in samples]
+
+    def counts(given: Iterable[Sample]) -> Iterator[Prediction[Spam]]:
+        for sample, truth in zip(given, order, strict=False):
+            yield Prediction(sample.id, truth)
+
+    detail = failed(look(samples, counts, given=list(counts(samples))))["hidden truth"]
+    assert "answers differ when the same sample is asked twice" in detail
+    assert "right ones become wrong, and 0 wrong ones right; the head knows samples by their place" in detail
+
+
 def test_meta_that_is_part_of_the_question_stays() -> None:
     samples = [replace(sample, meta={"label": "yes"}) for sample in mail(20)]
     report = look(samples, reads_meta, replace(SCORING, inputs=frozenset({"label"})), list(reads_meta(samples)))

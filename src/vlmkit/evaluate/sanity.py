@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from vlmkit.types import Prediction, Sample
 T = TypeVar("T")
 
 HIDDEN = 64  # samples that are asked again
+_BY_LUCK = 1e-3
 
 
 def checked(
@@ -39,7 +41,8 @@ def checked(
     """The report with its checks; one that cannot be made is no check, and a warning says why.
 
     1. *hidden truth*: up to 64 samples are asked again under neutral names, without truth and without other meta than
-       `Scoring.inputs`; the answers have to be the same.
+       `Scoring.inputs`; the answers have to be the same. Where a head never says the same twice, they may not be right
+       the first time alone.
     2. *label leak*: the class must not be told from what is no content (leaks.py).
     3. *self-comparison*: the truth, given as predictions, has to be refused.
     4. *baselines below 1*: no answer that never looks is perfect.
@@ -97,8 +100,29 @@ def hidden_truth(evidence: Evidence[T]) -> tuple[bool, str]:
             f"{', '.join(sorted(inputs)) or 'none'})"
         )
     if not all(steady):
-        raise Unmade(f"{steady.count(False)} of {len(chosen)} answers differ when the same sample is asked twice")
+        told = f"{steady.count(False)} of {len(chosen)} answers differ when the same sample is asked twice"
+        if worse := _worse(evidence, [sample for sample, _ in chosen], first, again):
+            return False, f"{told}: {worse}; the head knows samples by their place among the others"
+        raise Unmade(told)
     return True, f"{len(chosen)} samples were asked again without truth and names; all answers are the same"
+
+
+def _worse(evidence: Evidence[T], samples: Sequence[Sample], first: Sequence[Any], again: Sequence[Any]) -> str:
+    """How many labels are right the first time alone, and how many the second, unless drawn answers may do as much.
+
+    By the sign test, one-sided.
+    """
+    label = evidence.task.scoring.label
+    truths = [label(sample.truth) for sample in samples if sample.truth is not None]
+    right = [
+        [value is not None and label(value) == truth for value, truth in zip(values, truths, strict=True)]
+        for values in (first, again)
+    ]
+    lost = sum(one and not two for one, two in zip(*right, strict=True))
+    gained = sum(two and not one for one, two in zip(*right, strict=True))
+    n = lost + gained
+    p = sum(math.comb(n, k) for k in range(lost, n + 1)) / 2**n
+    return f"{lost} right ones become wrong, and {gained} wrong ones right" if p < _BY_LUCK else ""
 
 
 def label_leak(evidence: Evidence[T]) -> tuple[bool, str]:
