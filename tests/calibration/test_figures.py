@@ -98,3 +98,12 @@ def test_a_threshold_that_gives_everybody_one_label_is_said(rule: Rule, answer: 
     row = measured(evidence, "temperature", rule)
     assert row.fitted.threshold is not None
     assert f"the threshold answers {answer!r} to every sample: it tells nothing apart" in row.fitted.notes
+
+
+def test_a_temperature_that_makes_every_answer_certain_is_refused() -> None:
+    evidence = Evidence("one", ("no", "yes"))
+    for index in range(40):
+        evidence.add((0.0, index - 19.5), int(index > 19))
+    with pytest.raises(DataError, match="no error is among the samples, so nothing says how sure is too sure"):
+        measured(evidence, "temperature", None)
+    assert measured(evidence, "platt", None).map.probabilities([(0.0, 0.5)])[0, 1] < 0.9

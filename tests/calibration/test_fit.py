@@ -22,7 +22,7 @@ from vlmkit.calibration.fit import (
     fit_platt,
     fit_temperature,
     notes,
-    turned,
+    worse_than_none,
 )
 from vlmkit.errors import DataError, UnknownNameError
 
@@ -114,16 +114,19 @@ def test_an_overconfident_model_is_brought_down(method: Method, k: int) -> None:
     assert errors[1] < 0.06
 
 
-def test_classes_that_are_fully_apart_hit_the_bound_and_it_is_said() -> None:
+def test_what_is_worse_than_no_map_is_said() -> None:
     cold = fit_temperature([[0.0, 3.0], [3.0, 0.0]] * 5, [1, 0] * 5)
     assert cold.t == pytest.approx(COLDEST)
-    assert "at its bound of 0.01: no error is among the samples" in notes(cold)[0]
+    assert "no error is among the samples" in str(worse_than_none(cold))
     hot = fit_temperature([[0.0, 3.0], [3.0, 0.0]] * 5, [0, 1] * 5)  # never negative
     assert hot.t == pytest.approx(HOTTEST)
     assert "at its bound of 100" in notes(hot)[0]
     assert 0 < fit_platt([[0.0, 3.0], [3.0, 0.0]] * 5, [1, 0] * 5).slope[0] < 10
-    assert "the surer, the less often right" in str(turned(fit_platt([[0.0, 3.0], [3.0, 0.0]] * 5, [0, 1] * 5)))
-    assert turned(hot) is None
+    assert "the surer, the less often right" in str(
+        worse_than_none(fit_platt([[0.0, 3.0], [3.0, 0.0]] * 5, [0, 1] * 5))
+    )
+    assert worse_than_none(hot) is None
+    assert notes(cold) == ()
 
 
 def test_a_good_fit_needs_no_note() -> None:

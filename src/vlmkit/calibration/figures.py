@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmkit.calibration.error import brier, ece
-from vlmkit.calibration.fit import Method, cross_fitted, fit, notes, turned
+from vlmkit.calibration.fit import Method, cross_fitted, fit, notes, worse_than_none
 from vlmkit.calibration.maps import Array, Map, Temperature
 from vlmkit.calibration.record import Change, Chosen, Fitted
 from vlmkit.calibration.thresholds import Rule, choose
@@ -58,13 +58,13 @@ def measured(evidence: Evidence, method: Method, rule: Rule | None) -> Row:
     """Fit a map and measure it; with `rule` and two classes choose a threshold, too.
 
     A threshold that cannot be had is left out, and a note says so. Raises `DataError` as `fit` does, for a class of one
-    sample (a map that hangs on it could be tried on nothing else), and for a map that would turn answers round.
+    sample (a map that hangs on it could be tried on nothing else), and for a map that is worse than none.
     """
     logits, labels = np.array(evidence.logits, np.float64), np.array(evidence.labels, np.intp)
     if len(labels) > 1 and len(known := set(evidence.labels)) == 1:
         raise DataError(f"all {len(labels)} samples are {evidence.classes[known.pop()]!r}: give samples of every class")
     found = fit(method, logits, labels)
-    if why := turned(found):
+    if why := worse_than_none(found):
         raise DataError(why)
     plain, inside = Temperature(1.0).probabilities(logits), found.probabilities(logits)
     crossed = cross_fitted(method, logits, labels)

@@ -124,19 +124,17 @@ def cross_fitted(method: Method, logits: ArrayLike, labels: ArrayLike, folds: in
 
 
 def notes(found: Map) -> tuple[str, ...]:
-    """What is odd about a map: a temperature at its bounds."""
-    if isinstance(found, Temperature):
-        near = [bound for bound in (COLDEST, HOTTEST) if math.isclose(found.t, bound, rel_tol=_AT_BOUND)]
-        why = {
-            COLDEST: "no error is among the samples",
-            HOTTEST: "the logits say little about the truth, or are all off by one factor (then platt helps)",
-        }
-        return tuple(f"the temperature is at its bound of {bound:g}: {why[bound]}" for bound in near)
+    """What is odd about a map: a temperature at its upper bound."""
+    if isinstance(found, Temperature) and math.isclose(found.t, HOTTEST, rel_tol=_AT_BOUND):
+        why = "the logits say little about the truth, or are all off by one factor (then platt helps)"
+        return (f"the temperature is at its bound of {HOTTEST:g}: {why}",)
     return ()
 
 
-def turned(found: Map) -> str | None:
-    """Why a map would turn answers round, as a negative temperature does; None for one that keeps their order."""
+def worse_than_none(found: Map) -> str | None:
+    """Why a map is no calibration: it makes every answer certain, or turns answers round. None for one that is."""
+    if isinstance(found, Temperature) and math.isclose(found.t, COLDEST, rel_tol=_AT_BOUND):
+        return "no error is among the samples, so nothing says how sure is too sure; bring more, or take platt"
     if isinstance(found, Platt) and min(found.slope) < 0:
         return f"its slope would be {min(found.slope):.3g}: the surer, the less often right"
     return None

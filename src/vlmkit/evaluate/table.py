@@ -18,7 +18,7 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def figure(value: float | None) -> str:
     """Three digits after the point; a dash where there is nothing to show."""
-    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
+    return "–" if value is None or math.isnan(value) else f"{round(value, 3) + 0.0:.3f}"  # no -0.000
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
