@@ -6,6 +6,7 @@ import re
 from xml.etree import ElementTree
 
 import matplotlib
+import numpy as np
 import pytest
 
 from tests.evaluate.full_report import field, full_report
@@ -17,6 +18,7 @@ from vlmkit.evaluate.page.matrix import MOST, folded, matrix_plot
 from vlmkit.evaluate.page.rows import Row, rows_plot
 from vlmkit.evaluate.page.sections import sections
 from vlmkit.evaluate.page.strips import colours_of, strip_plot
+from vlmkit.evaluate.page.tables import abstain_table
 from vlmkit.evaluate.page.titles import titles
 from vlmkit.task import Span
 
@@ -164,3 +166,13 @@ def test_a_section_without_figures_is_left_out() -> None:
         "comparisons",
         "robustness",
     ]
+
+
+def test_what_to_abstain_below_keeps_the_answers_that_it_promises() -> None:
+    """Rounded to three digits, .99986 is 1.000, and withholds everything."""
+    confidences = [0.99996, 0.99986, 0.99985, 0.99975, 0.29, 0.29]
+    curve = risk_coverage(confidences, [True] * 4 + [False] * 2)
+    for _, share, threshold, _ in operating_points(curve):
+        assert np.mean(np.array(confidences) >= threshold) == share
+    rows = {row[2]: row[1] for row in abstain_table([("reply", curve)]).rows}
+    assert rows == {"100.0%": "0.29", "50.0%": "0.9998"}

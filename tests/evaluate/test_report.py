@@ -12,7 +12,7 @@ import pytest
 
 from tests.evaluate.sure import SCORING, Spam, answered, messages, task
 from vlmkit.errors import DataError
-from vlmkit.evaluate import Report, evaluate, read_predictions
+from vlmkit.evaluate import Report, evaluate, guard_folder, read_predictions
 from vlmkit.evaluate.contract import contract
 from vlmkit.evaluate.table import text_table
 from vlmkit.testing.fakes import Colour, colours
@@ -144,6 +144,8 @@ def test_an_older_report_is_overwritten_and_nothing_else(report: Report, tmp_pat
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["metrics.json"]
     with pytest.raises(DataError, match=r"metrics\.json: a folder for the report was wanted, and this is a file"):
         report.save(tmp_path / "r" / "metrics.json")
+    with pytest.raises(DataError, match=r"metrics\.json: a folder for the report was wanted, and this is a file"):
+        guard_folder(tmp_path / "r" / "metrics.json" / "new" / "folder")  # before anything is asked
 
 
 def test_without_jinja_the_page_is_left_out_and_an_old_one_goes(

@@ -40,13 +40,16 @@ def _few(report: Report) -> Iterator[str]:
 def _solved(report: Report) -> Iterator[str]:
     if sum(row.n > 0 for row in report.labels) == 1:
         yield f"every sample has the label {report.labels[0].label!r}: this data cannot tell a model from a constant"
+    perfect: dict[str, list[str]] = {}
     for name, baseline in report.baselines.items():
         skill = {metric: value for metric, value in baseline.items() if metric in RANKED or _of_all(report, metric)}
         errors = report.lower_is_better
-        if full := [metric for metric, value in skill.items() if value >= 1.0 and metric not in errors]:
-            yield f"baseline {name!r} reaches 1.0 in {', '.join(full)}: this data cannot tell a model from a constant"
-        if full := [metric for metric, value in skill.items() if value <= 0.0 and metric in errors]:
-            yield f"baseline {name!r} reaches 0 in {', '.join(full)}: this data cannot tell a model from a constant"
+        full = [metric for metric, value in skill.items() if (value <= 0.0 if metric in errors else value >= 1.0)]
+        if full:
+            perfect.setdefault(", ".join(full), []).append(name)
+    for metrics, names in perfect.items():
+        who = ("baselines " if len(names) > 1 else "baseline ") + ", ".join(map(repr, names))
+        yield f"{who} cannot be beaten in {metrics}: this data cannot tell a model from a constant"
 
 
 def _of_all(report: Report, metric: str) -> bool:

@@ -149,10 +149,11 @@ class Report:
 def guard_folder(directory: str | Path) -> Path:
     """The folder, if a report can be written there: it is new, empty, or holds an older report. Raises `DataError`."""
     folder = Path(directory)
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    nearest = next((one for one in (folder, *folder.absolute().parents) if one.exists()), folder)
+    if nearest.exists() and not nearest.is_dir():
+        raise DataError(f"{nearest}: a folder for the report was wanted, and this is a file")
+    if nearest != folder or not any(folder.iterdir()):
         return folder
-    if not folder.is_dir():
-        raise DataError(f"{folder}: a folder for the report was wanted, and this is a file")
     try:
         older = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

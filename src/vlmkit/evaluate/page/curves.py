@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -110,13 +111,13 @@ def risk_plot(name: str, curve: RiskCoverage) -> str:
     for wanted, coverage, threshold, risk in told:
         axes.plot([coverage], [risk], "o", color=HEAD, markersize=6.5, markeredgecolor=HEAD, clip_on=False)
         if wanted in _MARKED:
-            told_ = f"{threshold:.2f}".lstrip("0")
+            told_ = f"{threshold:.15g}".lstrip("0")
             below = risk > 0.2 * axes.get_ylim()[1]
             looks: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "color": INK, "gid": "halo"}
             axes.annotate(told_, (coverage, risk), (0, -16 if below else 8), fontsize=10, **looks)
     sheet.text(_LEFT + _WIDE / 2, 262, "share that is answered", ha="center", color=PALE, fontsize=10.5)
     points = ", ".join(
-        f"below {threshold:.3f} leaves {share:.0%} with {risk:.1%} wrong" for _, share, threshold, risk in told
+        f"below {threshold:.15g} leaves {share:.0%} with {risk:.1%} wrong" for _, share, threshold, risk in told
     )
     return sheet.svg(f"Risk and coverage of {name}, AURC {curve.aurc:.3f}; abstaining {points}")
 
@@ -133,14 +134,25 @@ def threshold_points(curve: ThresholdCurve) -> Iterator[tuple[float, float, floa
 def operating_points(curve: RiskCoverage) -> Iterator[tuple[float, float, float, float]]:
     """`(share wanted, share answered, abstain below, share of it that is wrong)`, where the curve has such a point.
 
-    A threshold is taken that keeps at least the share that is wanted, and as little more as confidences allow.
+    A threshold is taken that keeps at least the share that is wanted, and as little more as confidences allow; of those
+    that keep the same answers, one that is short to type.
     """
     last = None
     for wanted in SHARES:
         place = next((i for i, share in enumerate(curve.coverage) if share >= wanted - 1e-9), None)
         if place is not None and place != last:
             last = place
-            yield wanted, curve.coverage[place], curve.thresholds[place], curve.risk[place]
+            lower = curve.thresholds[place + 1] if place + 1 < len(curve.thresholds) else -1.0
+            yield wanted, curve.coverage[place], _short(curve.thresholds[place], lower), curve.risk[place]
+
+
+def _short(threshold: float, lower: float) -> float:
+    """A number of few digits above `lower` and up to `threshold`: rounding a confidence itself may withhold it."""
+    for digits in range(2, 16):
+        for cut in (round(threshold, digits), math.floor(threshold * 10**digits) / 10**digits):
+            if lower < cut <= threshold:
+                return cut
+    return threshold
 
 
 def _thin(values: Sequence[float]) -> Sequence[float]:

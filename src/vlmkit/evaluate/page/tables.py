@@ -102,7 +102,7 @@ def comparison_table(one: Comparison) -> Table:
 def abstain_table(curves: Sequence[tuple[str, RiskCoverage]]) -> Table:
     """What to abstain below to answer about so much, and how much of that is wrong."""
     rows = [
-        [name, f"{threshold:.3f}", f"{share:.1%}", f"{wrong:.1%}"]
+        [name, f"{threshold:.15g}", f"{share:.1%}", f"{wrong:.1%}"]
         for name, curve in curves
         for _, share, threshold, wrong in operating_points(curve)
     ]
