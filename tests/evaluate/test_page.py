@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from tests.evaluate.full_report import EVIL, full_report
+from tests.evaluate.sure import answered, messages, task
 from vlmkit.errors import MissingExtraError
-from vlmkit.evaluate import Report
+from vlmkit.evaluate import Report, evaluate
 from vlmkit.evaluate.page import notebook, render
+from vlmkit.evaluate.page.definitions import definitions
 
 VOID = {"meta", "link", "img", "br", "path", "use", "polygon", "input"}
 
@@ -197,3 +199,10 @@ def _hide(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(builtins, "__import__", refuse)
+
+
+def test_figures_of_probabilities_are_told() -> None:
+    samples = messages(60)
+    told = dict(definitions(evaluate(task(), samples, answered(samples))))
+    assert {"ECE", "Brier", "AUROC", "PR-AUC", "log loss", "BPSN, BNSP AUC"} <= told.keys()
+    assert "AUROC" not in dict(definitions(full_report()))

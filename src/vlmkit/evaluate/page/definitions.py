@@ -52,14 +52,26 @@ def _definitions(report: Report) -> Iterator[tuple[str, str]]:
         yield "precision", "Of the answers with this class, the share that is right."
         yield "recall", "Of the samples of this class, the share that was answered so; no answer is a miss."
         yield "F1", "The harmonic mean of precision and recall. Macro-F1 is its mean over the classes that occur."
-    if report.reliability:
+    if report.reliability or "ECE" in report.metrics:
         yield (
             "ECE",
             "Expected calibration error: the mean distance between confidence and the share that is right, over 15 "
             "bins of equal width, weighted by their answers (the reliability-diagram definition). Adaptive: over bins "
-            "of equally many answers.",
+            "of equally many answers; classwise: of each class's probability, the mean over classes. Resampling makes "
+            "these errors larger, so that their intervals reach down to the figure at least, and no interval of a "
+            "difference would be worth anything.",
         )
         yield "Brier", "The mean squared distance between a confidence and what happened, 0 or 1."
+    if "AUROC" in report.metrics:
+        yield "AUROC", "How often a sample of the class has a higher probability of it than one of another; ties half."
+        yield "PR-AUC", "Average precision: precision at each threshold, weighted by the recall that it adds."
+        yield "log loss", "The mean of minus the logarithm of the probability of what was true."
+    if any("BPSN AUC" in row.metrics for rows in report.slices.values() for row in rows):
+        yield (
+            "BPSN, BNSP AUC",
+            "AUROC of positives outside a slice against negatives in it, and the other way round. Low: being in the "
+            "slice alone raises, or lowers, the probability.",
+        )
     if report.risk:
         yield (
             "AURC",
