@@ -156,3 +156,13 @@ def test_without_scikit_learn_the_plain_figures_still_come(monkeypatch: pytest.M
     assert report.thresholds == ()
     assert "pip install 'vlmkit[report]'" in report.warnings[0]
     assert [one.name for one in report.reliability] == ["reply", "label", "tongue"]
+
+
+def test_calibration_is_of_the_answer_that_is_given_and_not_of_the_likelier_class() -> None:
+    """A threshold of .2: `yes` is answered at .3, where `no` would be likelier."""
+    truths = [Spam("yes")] * 3 + [Spam("no")] * 7
+    given = [Spam("yes", p=0.3)] * 10
+    found = Probabilities.of(SCORING, [f"s{i}" for i in range(10)], truths, given)
+    assert found.confidence.tolist() == pytest.approx([0.3] * 10)
+    assert found.right.tolist() == [True] * 3 + [False] * 7
+    assert found.means()["ECE"] == pytest.approx(0.0, abs=1e-12)

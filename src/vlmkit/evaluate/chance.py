@@ -23,7 +23,7 @@ _LEVELLED = ("label accuracy", "label macro-F1", "AUROC")  # no answer that neve
 
 def baselines_below_one(evidence: Evidence[T]) -> tuple[bool, str]:
     """Whether no answer that never looks is perfect."""
-    figures = {name: found.compared() for name, found in evidence.blind.items()}
+    figures = evidence.blind
     reached = [
         (value, name, metric)
         for name, found in figures.items()
@@ -49,7 +49,7 @@ def shuffled_truth(evidence: Evidence[T]) -> tuple[bool, str]:
     for _ in range(SHUFFLES):
         order = generator.permutation(n)
         rows.append(evidence.scored(evidence.joined.values, [evidence.joined.truths[i] for i in order]).compared())
-    real, blind = evidence.head.compared(), [found.compared() for found in evidence.blind.values()]
+    real, blind = evidence.head.compared(), list(evidence.blind.values())
     high: list[str] = []
     told: list[str] = []
     for name in evidence.judged:

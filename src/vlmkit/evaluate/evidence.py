@@ -32,7 +32,7 @@ class Evidence(Generic[T]):
     every: tuple[Sample, ...]
     joined: Joined[T]
     head: Answered
-    blind: dict[str, Answered]
+    blind: dict[str, dict[str, float]]
     judged: tuple[str, ...]
     ask: Ask[T] | None
     seed: int

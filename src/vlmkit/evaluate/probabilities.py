@@ -39,12 +39,14 @@ class Probabilities:
     """Probabilities `values [n, k]` of `k` classes in the task's order, and which of them is true, `truth [n]`.
 
     Attributes:
+        given: which class is answered, `[n]`; of a sample without an answer the one that stands in.
         answered: which samples have an answer, `[n]`.
     """
 
     classes: tuple[str, ...]
     values: Array
     truth: NDArray[np.intp]
+    given: NDArray[np.intp]
     answered: NDArray[np.bool_]
 
     @classmethod
@@ -59,31 +61,35 @@ class Probabilities:
             None if answer is None else _checked(scoring, key, answer) for key, answer in zip(ids, answers, strict=True)
         ]
         named = dict.fromkeys(name for row in given if row for name in row)
-        classes = tuple(named | dict.fromkeys(labels))
+        said_of = (scoring.label(answer) for answer in answers if answer is not None)
+        classes = tuple(named | dict.fromkeys(labels) | dict.fromkeys(said_of))
         truth = np.array([classes.index(label) for label in labels], dtype=np.intp)
         worst = np.argsort(-np.bincount(truth, minlength=len(classes)), kind="stable")  # the likeliest mistakes first
         values = np.zeros((len(labels), len(classes)))
-        for place, row in enumerate(given):
-            if row is not None:
+        said = np.zeros(len(labels), dtype=np.intp)
+        for place, (row, answer) in enumerate(zip(given, answers, strict=True)):
+            if row is not None and answer is not None:
                 values[place] = [row.get(name, 0.0) for name in classes]
+                said[place] = classes.index(scoring.label(answer))
             elif len(classes) > 1:
-                values[place, next(other for other in worst if other != truth[place])] = 1.0
-        return cls(classes, values, truth, np.array([row is not None for row in given]))
+                said[place] = next(other for other in worst if other != truth[place])
+                values[place, said[place]] = 1.0
+        return cls(classes, values, truth, said, np.array([row is not None for row in given]))
 
     def part(self, where: NDArray[np.intp]) -> Self:
         """The same of the samples at these places."""
-        return type(self)(self.classes, self.values[where], self.truth[where], self.answered[where])
+        return type(self)(self.classes, self.values[where], self.truth[where], self.given[where], self.answered[where])
 
     @property
     def confidence(self) -> Array:
-        """Of the most probable class."""
-        top: Array = self.values.max(axis=1)
-        return top
+        """Of the class that is answered, which need not be the most probable one: a threshold may lie elsewhere."""
+        sure: Array = self.values[np.arange(len(self.given)), self.given]
+        return sure
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """Whether the most probable class is the true one."""
-        return np.asarray(self.values.argmax(axis=1) == self.truth)
+        """Whether the class that is answered is the true one."""
+        return np.asarray(self.given == self.truth)
 
     @property
     def judged(self) -> list[int]:
@@ -95,7 +101,7 @@ class Probabilities:
         """AUROC, PR-AUC, Brier score and log loss by scikit-learn, and three calibration errors.
 
         Of more than two classes AUROC and PR-AUC are the mean over the classes that occur, each against the rest. ECE
-        is that of the most probable class. Raises `MissingExtraError`.
+        is that of the class that is answered. Raises `MissingExtraError`.
         """
         metrics = sklearn_metrics()
         judged, one_hot = self.judged, self.truth[:, None] == np.arange(len(self.classes))

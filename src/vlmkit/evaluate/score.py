@@ -62,7 +62,7 @@ def evaluate(
     head = Answered.of(task.scoring, joined.samples, joined.truths, joined.values, rows=rows, probable=probable)
     report = _headline(task, joined, outcomes, best, head)
     blind = baselines(task.scoring, joined, seed=seed, probable=probable)
-    beside = {name: found.means() for name, found in blind.items()}
+    beside = {name: {one: found[one] for one in found if one in report.metrics} for name, found in blind.items()}
     report = replace(report, model=model, data=data, baselines=beside)
     report, more = _detailed(report, task.scoring, joined, head, seed=seed, resamples=resamples)
     return replace(report, warnings=(*warnings, *more, *cautions(report)))
