@@ -5,7 +5,10 @@ Names are resolved on first use (PEP 562), so that importing vlmkit imports neit
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from importlib import import_module
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -78,9 +81,31 @@ def __getattr__(name: str) -> Any:
         return version("vlmkit")
     if name not in _HOMES:
         raise AttributeError(f"module 'vlmkit' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
+    value = getattr(_naming_extras(import_module)(_HOMES[name]), name)
+    if isinstance(value, FunctionType):
+        value = _naming_extras(value)
+        value.__module__ = __name__  # where the wrapped one is: it is pickled by name
     globals()[name] = value
     return value
+
+
+def _naming_extras(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function; a package that is absent and that an extra brings is a `MissingExtraError` instead."""
+
+    @functools.wraps(call)
+    def run(*args: Any, **keywords: Any) -> Any:
+        try:
+            return call(*args, **keywords)
+        except ModuleNotFoundError as error:
+            from vlmkit.errors import MissingExtraError
+            from vlmkit.versions import extra_of
+
+            extra = extra_of(error.name)
+            if extra is None:
+                raise
+            raise MissingExtraError(str(error.name), extra) from error
+
+    return run
 
 
 def __dir__() -> list[str]:

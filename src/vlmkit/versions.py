@@ -61,8 +61,20 @@ RANGES: Mapping[str, Range] = {
     "rapidocr": Range("3.4", None, "ocr"),
 }
 
+# What is imported under another name than it is installed by.
+_IMPORTED = {"PIL": "pillow", "google": "protobuf", "google.protobuf": "protobuf", "sklearn": "scikit-learn"}
+
 # torch 2.11 goes with torchvision 0.26, 2.12 with 0.27 and so on: each torchvision is built against one torch.
 TORCHVISION_AHEAD = 15
+
+
+def extra_of(module: str | None) -> str | None:
+    """The extra of vlmkit that brings a module, by the name it is imported by; None for those that none brings.
+
+    A module inside a package is none of them: the package is there then, and broken.
+    """
+    known = RANGES.get(_IMPORTED.get(module, module)) if module else None
+    return (known.extra or None) if known else None
 
 
 def release(version: str) -> tuple[int, ...]:

@@ -11,7 +11,8 @@ from typing import Annotated, ParamSpec
 
 import typer
 
-from vlmkit.errors import UnknownNameError, VlmkitError
+from vlmkit.errors import MissingExtraError, UnknownNameError, VlmkitError
+from vlmkit.versions import extra_of
 
 P = ParamSpec("P")
 
@@ -65,7 +66,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            command(*args, **kwargs)
+            _naming_extras(command, *args, **kwargs)
         except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
             raise
         except KeyboardInterrupt:
@@ -82,6 +83,17 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(NOTHING_DONE) from None
 
     return run
+
+
+def _naming_extras(command: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """A package that is absent and that an extra of vlmkit brings is no defect."""
+    try:
+        command(*args, **kwargs)
+    except ModuleNotFoundError as error:
+        extra = extra_of(error.name)
+        if extra is None:
+            raise
+        raise MissingExtraError(str(error.name), extra) from error
 
 
 def _sentence(error: Exception) -> str:
