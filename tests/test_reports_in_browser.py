@@ -84,7 +84,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         samples = list(head.task.read(here / "data"))
         answers = list(head.predict_many(samples))
         report = evaluate(head.task, samples, answers, model="tiny", data="synthetic")
-        return checked(report, head.task, samples, answers, ask=head.predict_many).save(here / "report")
+        known = head.familiar(samples)
+        return checked(report, head.task, samples, answers, ask=head.predict_many, known=known).save(here / "report")
 
     return made
 

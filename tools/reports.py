@@ -35,7 +35,7 @@ def write(name: str, folder: Path, n: int = SAMPLES) -> list[str]:
         report = evaluate(head.task, samples, answers, model=f"{name} preset tiny", data=told)
         if head.task.prompt is None:  # without a language model: fast enough to be asked again and again
             report = disturbed(report, head.task, samples, answers, ask=head.predict_many)
-        report = checked(report, head.task, samples, answers, ask=head.predict_many)
+        report = checked(report, head.task, samples, answers, ask=head.predict_many, known=head.familiar(samples))
         print(f"{report.save(folder / name) / 'report.html'}", flush=True)
     return [check.name for check in report.sanity if not check.passed]
 

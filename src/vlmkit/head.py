@@ -160,10 +160,13 @@ class Head(Generic[T]):
 
         samples = list(self.task.read(Path(data)))
         report = evaluate(self.task, samples, self.predict_many(samples, batch_size), model=self.name, data=str(data))
-        return replace(report, warnings=(*self.familiar(samples), *report.warnings))
+        return replace(report, warnings=(*(self.familiar(samples) or ()), *report.warnings))
 
-    def familiar(self, samples: Sequence[Sample]) -> tuple[str, ...]:
-        """Why figures about these samples would flatter it: it has learned from some, or is calibrated on them."""
+    def familiar(self, samples: Sequence[Sample]) -> tuple[str, ...] | None:
+        """Why figures about these samples would flatter it: it has learned from some, or is calibrated on them.
+
+        None where nothing is found, and what it has learned from is not all on record.
+        """
         said = []
         seen, record = self.beside.seen, self.beside.record
         met = seen.meets(samples) if seen is not None else None
@@ -174,7 +177,7 @@ class Head(Generic[T]):
             )
         if record is not None and record.truth_sha256 == truth_sha256(one for one in samples if one.truth is not None):
             said.append("the head is calibrated on these very samples: its probabilities look better than they are")
-        return tuple(said)
+        return tuple(said) if said or (seen is not None and seen.complete) else None
 
     @property
     def name(self) -> str:

@@ -24,6 +24,7 @@ ALL = [
     "baselines below 1",
     "shuffled truth",
     "dropped predictions",
+    "unseen samples",
 ]
 
 
@@ -49,9 +50,10 @@ def look(
     ask: Ask[Spam] | None = honest,
     scoring: Scoring[Spam] = SCORING,
     given: list[Prediction[Spam]] | None = None,
+    known: tuple[str, ...] | None = (),
 ) -> Report:
     given = list(honest(samples)) if given is None else given
-    return checked(evaluate(task(scoring), samples, given), task(scoring), samples, given, ask=ask)
+    return checked(evaluate(task(scoring), samples, given), task(scoring), samples, given, ask=ask, known=known)
 
 
 def failed(report: Report) -> dict[str, str]:
@@ -75,6 +77,12 @@ def test_a_failed_check_stands_on_top_of_the_warnings() -> None:
         "the check 'label leak' failed: the class can be told from id 1.00 (chance 0.50, p 0.0"
     )
     assert "THE CHECK 'label leak' FAILED" in str(report)
+
+
+def test_samples_that_were_learned_from_fail() -> None:
+    report = look(mail(), known=("the head has learned from 3 of these 60 samples, such as 'm001'",))
+    assert list(failed(report)) == ["unseen samples"]
+    assert "learned from 3 of these 60" in report.warnings[0]
 
 
 def reads_truth(samples: Iterable[Sample]) -> Iterator[Prediction[Spam]]:
@@ -133,6 +141,9 @@ def test_answers_from_a_file_and_a_head_that_draws_lots_cannot_be_checked() -> N
     report = look(mail(), None)
     assert [one.name for one in report.sanity] == ALL[1:]
     assert "the check 'hidden truth' could not be made: the answers come from a file" in report.warnings[-1]
+    report = look(mail(), known=None)
+    assert [one.name for one in report.sanity] == ALL[:-1]
+    assert "the check 'unseen samples' could not be made" in report.warnings[-1]
     rng = np.random.default_rng(0)
 
     def lots(samples: Iterable[Sample]) -> Iterator[Prediction[Spam]]:

@@ -63,7 +63,8 @@ def calibrate(
             batch_size=batch_size,
             watched=lambda items, n: follow(items, n, f"calibrate {task}"),
         )
-    say(f"vlmkit: calibration {mode!r} is in {model}; vlmkit.load applies it")
+    how = "" if mode == "full" else f" with calibration={mode!r} (--calibration {mode})"
+    say(f"vlmkit: calibration {mode!r} is in {model}; vlmkit.load applies it{how}")
     typer.echo(str(outcome))
     if outcome.warnings:
         raise typer.Exit(SOME_PROBLEMS)

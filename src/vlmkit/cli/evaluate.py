@@ -67,7 +67,8 @@ def evaluate(
 
     --against: the difference of every figure, with its interval over the same draws of samples.
     --sanity: up to 64 samples are asked again with truth and names hidden; what is no content must not tell the
-    class; copies of the truth are refused, shuffled truth falls to chance, answers left out never help.
+    class; copies of the truth are refused, shuffled truth falls to chance, answers left out never help, and the
+    head has learned from none of the samples.
     --robustness: every sample is asked once more for each way to spoil it; films and sounds are only taken out.
     """
     found = find_task(task)
@@ -77,7 +78,7 @@ def evaluate(
 
     guard_folder(out)  # first: answers take time
     ask: Ask | None = None
-    flattering: tuple[str, ...] = ()
+    known: tuple[str, ...] | None = None
     if predictions is not None:
         samples, answers = _from_file(found, predictions, data)
     else:
@@ -85,16 +86,16 @@ def evaluate(
         chosen: dict[str, Any] = {"preset": preset, "model": model, "adapter": adapter, "engine": engine}
         chosen |= {"device": device, "precision": precision, "weights": weights, "calibration": calibration}
         head = open_head(task, **chosen)
-        ask, flattering = _asker(head, batch_size), head.familiar(samples)
+        ask, known = _asker(head, batch_size), head.familiar(samples)
         answers = list(follow(ask(samples), len(samples), f"evaluate {task}"))
     who = str(predictions or model or f"preset {preset or found.default_preset}")
     who += ", random weights" if weights == "random" and predictions is None else ""
     who += f" + {adapter}" if adapter else ""
     report = score(found, samples, answers, seed=seed, model=who, data=str(data))
-    report = replace(report, warnings=(*flattering, *report.warnings))
+    report = replace(report, warnings=(*(known or ()), *report.warnings))
     if against is not None:
         report = _compared(report, found, samples, answers, against, data, seed)
-    _finish(_tried(report, found, samples, answers, ask, sanity, robustness, seed), out)
+    _finish(_tried(report, found, samples, answers, ask, known, sanity, robustness, seed), out)
 
 
 def _refuse_both(predictions: Path | None, robustness: bool, head: object) -> None:
@@ -143,6 +144,7 @@ def _tried(
     samples: list[Sample],
     answers: list[Prediction[Any]],
     ask: Ask | None,
+    known: tuple[str, ...] | None,
     sanity: bool,
     robustness: bool,
     seed: int,
@@ -152,7 +154,7 @@ def _tried(
     if robustness and ask is not None:
         report = disturbed(report, task, samples, answers, ask=ask, seed=seed)
     if sanity:  # last: what failed stands on top
-        report = checked(report, task, samples, answers, ask=ask, seed=seed)
+        report = checked(report, task, samples, answers, ask=ask, known=known, seed=seed)
     return report
 
 

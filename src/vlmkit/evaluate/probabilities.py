@@ -176,7 +176,9 @@ def scorable(scoring: Scoring[T]) -> tuple[bool, list[str]]:
     try:
         sklearn_metrics()
     except MissingExtraError as absent:
-        return False, [f"AUROC, PR-AUC, Brier score, log loss, ECE and threshold curves are left out: {absent}"]
+        return False, [
+            f"AUROC, PR-AUC, Brier score, log loss and ECE of the class, and threshold curves, are left out: {absent}"
+        ]
     return True, []
 
 

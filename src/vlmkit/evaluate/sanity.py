@@ -36,6 +36,7 @@ def checked(
     predictions: Iterable[Prediction[T]],
     *,
     ask: Ask[T] | None = None,
+    known: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Report:
     """The report with its checks; one that cannot be made is no check, and a warning says why.
@@ -48,8 +49,10 @@ def checked(
     4. *baselines below 1*: no answer that never looks is perfect.
     5. *shuffled truth*: against shuffled truths the head's own answers fall to the level of chance.
     6. *dropped predictions*: leaving answers out raises no score, and each is counted as missing.
+    7. *unseen samples*: the head has not learned from these samples, nor is it calibrated on them.
 
     Args:
+        known: what `Head.familiar` says of the samples; None where that cannot be told.
         ask: the head; None for answers out of a file, which the first check cannot be made of.
 
     Raises:
@@ -64,6 +67,12 @@ def checked(
             warnings.append(f"the check {name!r} could not be made: {error}")
             continue
         made.append(Check(name, passed, detail))
+    if known is None:
+        warnings.append(
+            "the check 'unseen samples' could not be made: no record of what these answers were learned from"
+        )
+    else:
+        made.append(Check("unseen samples", not known, "; ".join(known) or "none of them was learned from"))
     failed = [f"the check {one.name!r} failed: {one.detail}" for one in made if not one.passed]
     return replace(report, sanity=tuple(made), warnings=(*failed, *report.warnings, *warnings))
 

@@ -76,7 +76,7 @@ class FakeHead:
         samples = list(self.task.read(Path(data)))
         return evaluate(self.task, samples, self.predict_many(samples, batch_size), model="fake", data=str(data))
 
-    def familiar(self, samples: Sequence[Sample]) -> tuple[str, ...]:
+    def familiar(self, samples: Sequence[Sample]) -> tuple[str, ...] | None:
         """`known`."""
         del samples
         return self.known
