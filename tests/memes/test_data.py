@@ -114,7 +114,7 @@ def test_unknown_values_are_counted_and_nothing_is_read(tmp_path: Path) -> None:
         (record("a", meta={"lang": "english"}), r":1: meta\.lang: wanted a code"),
         (record("a", meta={"caption": 1}), r":1: meta\.caption"),
         (record("a", label=1), r":1: unknown keys \['label'\]"),
-        ({"id": "a", "text": "x", "truth": {"label": 1}}, r":1: truth: label"),
+        ({"id": "a", "text": "x", "truth": {"label": 1}}, r":1: truth: wanted labels"),
         ({"id": "a", "text": "x", "truth": 1}, r":1: truth"),
         ({"id": "a", "text": "x", "split": "train"}, r":1: unknown keys \['split'\]"),
     ],

@@ -160,7 +160,7 @@ def test_slices(text: str | None, has_picture: bool, meta: dict[str, Any], wante
     used = "+".join(["text"] * (text == "words") + ["image"] * has_picture) or "nothing"
     found = SCORING.slices
     assert found is not None
-    assert found(Sample("a", {"image": PICTURE} if has_picture else {}, text, meta=meta)) == {"used": used, **wanted}
+    assert found(Sample("a", {"image": PICTURE} if has_picture else {}, text, meta=meta)) == {"given": used, **wanted}
 
 
 def test_an_error_line_has_the_columns_that_were_agreed() -> None:
@@ -179,6 +179,9 @@ def test_an_error_line_has_the_columns_that_were_agreed() -> None:
         "fusion_error_type": "TP",
         "all_models_agree": 0,
         "fusion_correct_both_wrong": 1,
+        "answered_by": "mm_fusion",
+        "answer": 1,
+        "problems": "",
     }
 
 
@@ -196,11 +199,12 @@ def test_cells_are_empty_where_nobody_could_be_asked() -> None:
     empty = {name for name, value in alone.items() if value == ""}
     assert empty == {
         *("vision_prob", "vision_pred", "fusion_prob", "fusion_pred"),
-        *("fusion_error_type", "all_models_agree", "fusion_correct_both_wrong"),
+        *("fusion_error_type", "all_models_agree", "fusion_correct_both_wrong", "problems"),
     }
+    assert (alone["answered_by"], alone["answer"]) == ("text_expert", 1)
     for nothing in (None, answered(None)):
         line = columns(sample, nothing)
-        assert {name for name, value in line.items() if value != ""} == {"id", "text", "label"}
+        assert {name for name, value in line.items() if value != ""} - {"problems"} == {"id", "text", "label"}
     unknown = columns(Sample("a", {}, "words"), answered(said(0.7, text=0.8, vision=0.9)))
     assert (unknown["label"], unknown["fusion_error_type"], unknown["fusion_correct_both_wrong"]) == ("", "", "")
     assert (unknown["fusion_pred"], unknown["all_models_agree"]) == (1, 1)

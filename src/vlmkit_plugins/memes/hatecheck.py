@@ -55,7 +55,10 @@ def read_hatecheck(file: Path) -> list[Sample]:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
             if missing := [name for name in NEEDED if name not in (reader.fieldnames or ())]:
-                raise DataError(f"{file}:1: column {missing[0]!r} is missing; wanted {', '.join(NEEDED)}")
+                raise DataError(
+                    f"{file}:1: column {missing[0]!r} is missing; a .csv is read as HateCheck, with columns "
+                    f"{', '.join(NEEDED)}; samples of your own are listed in a manifest.jsonl"
+                )
             found = [_sample(row, f"{file}:{reader.line_num}") for row in reader]
     except UnicodeDecodeError:
         raise DataError(f"{file}: cannot be read as UTF-8 text") from None

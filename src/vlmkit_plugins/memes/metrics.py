@@ -32,9 +32,9 @@ SLICES = ("dataset", "settled_by", "functionality", "target_ident", "language")
 """What of a sample's meta has a table of its own: of synthetic memes, and of HateCheck (Röttger et al., 2021)."""
 COLUMNS = (
     "id", "text", "label", "text_prob", "text_pred", "vision_prob", "vision_pred", "fusion_prob", "fusion_pred",
-    "fusion_error_type", "all_models_agree", "fusion_correct_both_wrong",
+    "fusion_error_type", "all_models_agree", "fusion_correct_both_wrong", "answered_by", "answer", "problems",
 )  # fmt: skip
-"""Of `errors.csv`, behind the `index` that the evaluator gives."""
+"""Of `errors.csv`, behind the `index` that the evaluator gives; the last three are of the answer itself."""
 _STEMS: Mapping[str, Member] = {"text": "text_expert", "vision": "vision_expert", "fusion": "mm_fusion"}
 _ERROR_TYPES = {(1, 1): "TP", (0, 0): "TN", (0, 1): "FP", (1, 0): "FN"}
 
@@ -109,8 +109,8 @@ def rivals(answer: Verdict) -> dict[str, Verdict]:
 
 def slices(sample: Sample) -> dict[str, str]:
     """The slice of a sample in each table that it belongs to."""
-    used = "+".join(modality for modality in ("text", "image") if modality in sample.modalities) or "nothing"
-    return {"used": used, **{name: str(sample.meta[name]) for name in SLICES if sample.meta.get(name) is not None}}
+    given = "+".join(modality for modality in ("text", "image") if modality in sample.modalities) or "nothing"
+    return {"given": given, **{name: str(sample.meta[name]) for name in SLICES if sample.meta.get(name) is not None}}
 
 
 def columns(sample: Sample, prediction: Prediction[Verdict] | None) -> dict[str, Any]:
@@ -123,8 +123,11 @@ def columns(sample: Sample, prediction: Prediction[Verdict] | None) -> dict[str,
     truth = sample.truth.label if isinstance(sample.truth, Verdict) else None
     line: dict[str, Any] = dict.fromkeys(COLUMNS, "")
     line |= {"id": sample.id, "text": sample.text or "", "label": "" if truth is None else truth}
+    if prediction is not None:
+        line["problems"] = " ".join(problem.code for problem in prediction.problems)
     votes: dict[str, Bit] = {}
     if answer is not None:
+        line |= {"answered_by": answer.model, "answer": answer.label}
         votes = {**answer.votes, answer.model: answer.label}
         probabilities = {**answer.experts, answer.model: answer.prob_hate}
         for stem, member in _STEMS.items():

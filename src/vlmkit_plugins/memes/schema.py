@@ -166,6 +166,12 @@ def from_json(record: Any) -> tuple[str, Verdict]:
 
 def parse_labels(fields: Any, where: str) -> Labels:
     """A mapping to labels. Raises `DataError` naming `where` and the first field that is wrong."""
+    if not isinstance(fields, Mapping) or (strange := sorted(map(str, fields.keys() - Labels.model_fields.keys()))):
+        given = f"{strange[0]!r}" if isinstance(fields, Mapping) else f"{fields!r:.80}"
+        raise DataError(
+            f'{where}: wanted labels such as {{"abuse_hate": 0 or 1}}, with any of {", ".join(Labels.model_fields)}; '
+            f"given {given}"
+        )
     return _parsed(Labels, fields, where)
 
 

@@ -18,7 +18,16 @@ def label_of(sample: Sample) -> str | None:
 # From random weights: first each expert learns what there is to see and to read in its own modality, because neither
 # alone has much of the label; then everything learns the label together.
 _TINY = (
-    Stage("see", "attributes", ("encoder",), {"encoder": 1e-3}, steps=800, batch_size=64, labels=labels),
+    Stage(
+        "see",
+        "attributes",
+        ("encoder",),
+        {"encoder": 1e-3},
+        steps=800,
+        batch_size=64,
+        labels=labels,
+        label_names=("picture", "tone"),
+    ),
     Stage(
         "fuse",
         "classify",
