@@ -63,15 +63,20 @@ class AttributesLearner(MeanLearner):
 
 def classes(rows: Rows, stage: Stage) -> dict[tuple[Modality, str], list[str]]:
     """What the samples' labels say. Raises `DataError` where no field has two classes to tell apart."""
+    told_apart = {key: sorted(labels) for key, labels in sorted(occurring(rows, stage).items()) if len(labels) > 1}
+    if not told_apart:
+        raise DataError(f"stage {stage.name!r}: no labelled field has two different classes among the samples")
+    return told_apart
+
+
+def occurring(rows: Rows, stage: Stage) -> dict[tuple[Modality, str], set[str]]:
+    """Every label of every field; empty where no sample has any."""
     found: dict[tuple[Modality, str], set[str]] = {}
     for one in rows.prepared:
         for modality, fields in _labels(stage, one).items():
             for name, label in fields.items():
                 found.setdefault((modality, name), set()).add(label)
-    told_apart = {key: sorted(labels) for key, labels in sorted(found.items()) if len(labels) > 1}
-    if not told_apart:
-        raise DataError(f"stage {stage.name!r}: no labelled field has two different classes among the samples")
-    return told_apart
+    return found
 
 
 def _labels(stage: Stage, one: Prepared) -> Mapping[Modality, Mapping[str, str]]:

@@ -123,15 +123,21 @@ class ProbeLearner(MeanLearner):
 
 def moments(rows: Rows, stage: Stage) -> list[str]:
     """The classes that the samples' time steps have. Raises `DataError` where no sample says any."""
+    found = happening(rows, stage)
+    if not found:
+        raise DataError(f"stage {stage.name!r}: no sample says what happens at a moment (meta 'timeline')")
+    return sorted(found)
+
+
+def happening(rows: Rows, stage: Stage) -> set[str]:
+    """The classes that the samples' time steps have; empty where no sample says any."""
     found: set[str] = set()
     for one in rows.prepared:
         for made in one.inputs:
             times = made["times_s"].tolist() if "times_s" in made else ()
             labels = [stage.label_at(one.sample, time) for time in times] if stage.label_at is not None else ()
             found |= {label for label in labels if label is not None}
-    if not found:
-        raise DataError(f"stage {stage.name!r}: no sample says what happens at a moment (meta 'timeline')")
-    return sorted(found)
+    return found
 
 
 def _steps(rows: Features) -> list[int]:

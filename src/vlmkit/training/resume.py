@@ -26,10 +26,11 @@ class Progress:
         resumed: whether an earlier process left something.
     """
 
-    def __init__(self, out: Path, resumed: bool) -> None:
+    def __init__(self, out: Path, resumed: bool, made: bool = False) -> None:
         self.out = out
         self.folder = out / _FOLDER
         self.resumed = resumed
+        self._made = made
 
     @classmethod
     def open(cls, out: Path, arguments: Mapping[str, Any]) -> Progress:
@@ -41,9 +42,10 @@ class Progress:
             return cls(out, resumed=True)
         if out.exists() and any(path.name != _FOLDER for path in out.iterdir()):
             raise CheckpointError(f"{out} is not empty; name a new folder")
+        made = not out.exists()
         run.parent.mkdir(parents=True, exist_ok=True)
         _write(run, asked)
-        return cls(out, resumed=False)
+        return cls(out, resumed=False, made=made)
 
     def stage(self, number: int, name: str) -> Path:
         """Where one stage keeps its checkpoints."""
@@ -61,6 +63,14 @@ class Progress:
             _write(path, value)
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return found
+
+    def abandon(self) -> None:
+        """Forget a run that failed with nothing to go on from: the next one may be another."""
+        if any(path.is_file() for stage in self.folder.glob("*/") for path in stage.rglob("*")):
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._made and self.out.is_dir() and not any(self.out.iterdir()):
+            self.out.rmdir()
 
     def publish(self) -> None:
         """Move the finished head to where it was asked for, and forget the run."""

@@ -18,6 +18,7 @@ from vlmkit.head import Head
 from vlmkit.loading import open_head, task_named
 from vlmkit.seen import Seen, truth_sha256
 from vlmkit.training import processes, resume, trackers
+from vlmkit.training.auxiliary import teachable
 from vlmkit.training.cache import FeatureCache, cache_folder
 from vlmkit.training.data import Rows, encode, learning, needed, prepare
 from vlmkit.training.loop import restore, run_stage, taught
@@ -85,9 +86,14 @@ def run(
     options["device"] = processes.join(options.get("device", "auto"))
     try:
         progress = processes.by_first(lambda: Progress.open(out, _decisive(order, stages, samples, held)))
-        torch.manual_seed(seed)  # whatever a recipe draws, a resumed run has to draw again
-        head = open_head(task, preset=preset, calibration="none", **options)  # it would not hold for what comes out
-        _Run(order, stages, head, progress, report_to, FeatureCache(cache_folder(cache))).go(samples, held)
+        try:
+            torch.manual_seed(seed)  # whatever a recipe draws, a resumed run has to draw again
+            head = open_head(task, preset=preset, calibration="none", **options)  # it would not hold afterwards
+            _Run(order, stages, head, progress, report_to, FeatureCache(cache_folder(cache))).go(samples, held)
+        except BaseException:
+            if processes.first():
+                progress.abandon()
+            raise
     finally:
         processes.leave()
     return out
@@ -125,6 +131,7 @@ class _Run:
         if not len(learned) or (held and not len(validated)):
             which = "held-out samples" if len(learned) else "samples"
             raise DataError(f"none of the {which} can be used; the first: {next(iter(bad.values()), 'none given')}")
+        self.stages, missed = teachable(self.stages, learned, asked=self.order.stage is not None)
         for one in self.stages:  # not when hours are spent
             taught(self.head.model, learned, one)
             if one.evals:
@@ -135,7 +142,7 @@ class _Run:
             "left_out": bad,
             "truth_sha256": truth_sha256([*samples, *held]),
             "synthetic": all(sample.meta.get("synthetic") is True for sample in samples),
-        }
+        } | ({"stages_left_out": missed} if missed else {})
         try:
             self.trackers.begin(f"vlmkit train {self.order.task}", self._about(facts))
             self._note()

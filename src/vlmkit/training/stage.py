@@ -50,6 +50,7 @@ class Stage:
         max_tokens: most positions of a prompt with its answer in an "sft" stage; the end of longer answers is cut.
         lora: arguments of `LoraSpec` for fresh adapters, where a stage trains the role "lora".
         label_at: the truth of a "probe" stage. labels: of an "attributes" stage. label_of: of a "classify" stage.
+        label_names: what those labels are called in a sample's `meta`, for messages.
         group: samples of one group count as pairs of each other in an "align" stage.
 
     Raises `WiringError` for a role without a rate, counts below 1, or patience without validations.
@@ -74,6 +75,7 @@ class Stage:
     label_at: LabelAt | None = field(default=None, repr=False)
     labels: Labels | None = field(default=None, repr=False)
     label_of: LabelOf | None = field(default=None, repr=False)
+    label_names: tuple[str, ...] = field(default=(), repr=False)
     group: Group | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

@@ -21,7 +21,16 @@ def operation_at(sample: Sample, time_s: float) -> str | None:
 # From random weights, end to end, the answer's JSON is right within 100 steps and nothing else is learned: the tower
 # has to see first (probe), the language model has to read it (rows kept), and then both tune in together.
 _TINY = (
-    Stage("see", "probe", ("encoder",), {"encoder": 2e-3}, steps=250, batch_size=16, label_at=operation_at),
+    Stage(
+        "see",
+        "probe",
+        ("encoder",),
+        {"encoder": 2e-3},
+        steps=250,
+        batch_size=16,
+        label_at=operation_at,
+        label_names=("timeline",),
+    ),
     Stage("read", "sft", ("llm",), {"llm": 1.5e-3}, steps=1600, batch_size=16, sigma=3.0, last_number=CLIP_FRAMES),
     Stage(
         "join",
