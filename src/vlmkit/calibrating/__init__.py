@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +33,8 @@ from vlmkit.types import Sample
 
 Watched = Callable[[Iterable[Any], int], Iterable[Any]]
 """The same items, for whoever wants to see how far it is; the number says how many there will be."""
+
+log = logging.getLogger("vlmkit")
 
 _NAMED = 5  # ids that an error spells out
 
@@ -137,6 +140,8 @@ def write(directory: Path, calibration: Calibration, record: Record) -> None:
     written = {one.name: sha256(one) for one in calibration.write(directory)}
     for name in set(names(mode)) - set(written):
         (directory / name).unlink(missing_ok=True)
+    if before := about.get("calibration", {}).get(mode):
+        log.warning("%s: the calibration %r on %d samples is replaced", directory, mode, before["n"])
     records = {**about.get("calibration", {}), mode: record.model_dump(mode="json")}
     about |= {"calibration": records, "files": dict(sorted({**files, **written}.items()))}
     (directory / "README.md").write_text(card(about), encoding="utf-8")

@@ -21,6 +21,7 @@ from vlmkit.evaluate.page.tables import (
     comparison_table,
     confusion_table,
     figures_table,
+    marked,
     robustness_table,
     slice_table,
     threshold_table,
@@ -153,12 +154,21 @@ def slices(report: Report) -> Section | None:
 
 def comparisons(report: Report) -> Section | None:
     """Differences of two sets of answers to the same samples, with paired intervals."""
-    drawn = []
+    drawn, beyond = [], dict[str, None]()
     for one in report.comparisons:
-        reach = _reach(abs(end) for found in one.differences.values() for end in (found.difference, *found.interval))
+        ends = {name: (found.difference, *found.interval) for name, found in one.differences.items()}
+        wide = {name for name, some in ends.items() if max(map(abs, some)) > 1}  # they would squash the others
+        beyond |= dict.fromkeys(name for name in ends if name in wide)
+        reach = _reach(abs(end) for name, some in ends.items() if name not in wide for end in some)
         rows = [
-            Row(name, found.difference, found.interval, told=f"{found.first:.3f} vs {found.second:.3f}")
+            Row(
+                marked(name, report.lower_is_better),
+                found.difference,
+                found.interval,
+                told=f"{found.first:.3f} vs {found.second:.3f}",
+            )
             for name, found in one.differences.items()
+            if name not in wide
         ]
         title = f"{one.first} less {one.second}"
         drawn += [
@@ -166,8 +176,10 @@ def comparisons(report: Report) -> Section | None:
             for place, chunk in chunks(rows)
         ]
     lead = "Paired differences on the same samples: where an interval does not meet the line at 0, one of the two is "
-    lead += "better beyond the luck of this draw."
-    return section("comparisons", "Compared", lead, drawn, map(comparison_table, report.comparisons))
+    lead += "better beyond the luck of this draw; right of it the first, left of it where ↓ marks an error."
+    lead += f" Beyond −1 to 1, and so in the table only: {', '.join(beyond)}." if beyond else ""
+    tables = (comparison_table(one, report.lower_is_better) for one in report.comparisons)
+    return section("comparisons", "Compared", lead, drawn, tables)
 
 
 def robustness(report: Report) -> Section | None:

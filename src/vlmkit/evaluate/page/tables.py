@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ def figures_table(report: Report) -> Table:
     others = {**report.baselines, **report.rivals}
     rows = [
         [
-            name + (" ↓" if name in report.lower_is_better else ""),
+            marked(name, report.lower_is_better),
             figure(value),
             between(report.intervals.get(name)),
             str(report.denominators.get(name, report.n)),
@@ -85,11 +85,16 @@ def threshold_table(curve: ThresholdCurve) -> Table:
     return Table(f"{curve.name} by threshold", ["threshold", "precision", "recall", "F1"], rows)
 
 
-def comparison_table(one: Comparison) -> Table:
+def marked(metric: str, lower: Collection[str]) -> str:
+    """The name of a metric, with an arrow where less is better."""
+    return f"{metric} ↓" if metric in lower else metric
+
+
+def comparison_table(one: Comparison, lower: Collection[str] = ()) -> Table:
     """Metrics of two sets of answers, and their paired differences."""
     rows = [
         [
-            name,
+            marked(name, lower),
             *(figure(found.first), figure(found.second)),
             *(f"{found.difference:+.3f}", between(found.interval), f"{found.better:.1%}"),
         ]
