@@ -177,3 +177,39 @@ def test_samples_that_the_head_knows_are_said(run: Run, head: FakeHead, data: Pa
     assert "warning: the head has learned from 3 of these 30 samples" in result.stdout
     saved = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
     assert saved["warnings"][0] == head.known[0]
+
+
+def test_problems_of_samples_are_said_by_name(run: Run, head: FakeHead, data: Path, tmp_path: Path) -> None:
+    first, *rest = [sample.truth for sample in head.task.read(data)]
+    head.enqueue(first, Problem("missing", "there is no such file", "video", fatal=True), *rest[1:])
+    result = run("evaluate", "colours", "--data", data, "-o", tmp_path / "r")
+    name = [sample.id for sample in head.task.read(data)][1]
+    said = [line for line in result.stderr.splitlines() if line.startswith("vlmkit: ")]
+    assert said == [
+        f"vlmkit: {name}: missing: there is no such file",
+        f"vlmkit: report in {tmp_path / 'r'}",
+    ]
+
+
+def test_of_many_problems_some_are_said_and_the_file_with_the_others(
+    run: Run, head: FakeHead, data: Path, tmp_path: Path
+) -> None:
+    truths = [sample.truth for sample in head.task.read(data)]
+    head.enqueue(*[Problem("missing", "there is no such file", fatal=True)] * 25, *truths[25:])
+    result = run("evaluate", "colours", "--data", data, "-o", tmp_path / "r")
+    assert result.stderr.count(": missing: there is no such file\n") == 20
+    assert f"vlmkit: and 5 more: see {tmp_path / 'r' / 'errors.csv'}\n" in result.stderr
+    listed = (tmp_path / "r" / "errors.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert len([line for line in listed if ",missing," in line]) == 25
+
+
+def test_problems_of_answers_that_are_right_are_not_promised_in_a_file(
+    run: Run, head: FakeHead, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def notes(samples: Iterable[Sample], batch_size: int = 8) -> Iterator[Prediction[Any]]:
+        yield from (Prediction(one.id, one.truth, problems=(Problem("dark", "hard to see"),)) for one in samples)
+
+    monkeypatch.setattr(head, "predict_many", notes)
+    result = run("evaluate", "colours", "--data", data, "-o", tmp_path / "r")
+    assert "vlmkit: and 10 more: see " in result.stderr
+    assert "(all but 10 samples, of which vlmkit predict tells)" in result.stderr

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from vlmkit.evaluate import Report
     from vlmkit.head import Head
 
+PROBLEMS = 20  # lines about them; of more, the file that lists them is named
+
 Ask = Callable[[Iterable[Sample]], Iterator[Prediction[Any]]]
 
 Out = Annotated[
@@ -95,7 +97,7 @@ def evaluate(
     report = replace(report, warnings=(*(known or ()), *report.warnings))
     if against is not None:
         report = _compared(report, found, samples, answers, against, data, seed)
-    _finish(_tried(report, found, samples, answers, ask, known, sanity, robustness, seed), out)
+    _finish(_tried(report, found, samples, answers, ask, known, sanity, robustness, seed), answers, out)
 
 
 def _refuse_both(predictions: Path | None, robustness: bool, head: object) -> None:
@@ -158,10 +160,27 @@ def _tried(
     return report
 
 
-def _finish(report: Report, out: Path) -> None:
-    say(f"vlmkit: report in {report.save(out)}")
+def _finish(report: Report, answers: Iterable[Prediction[Any]], out: Path) -> None:
+    folder = report.save(out)
+    _say_problems(report, answers, folder)
+    say(f"vlmkit: report in {folder}")
     typer.echo(str(report))
     if not report.records:
         raise typer.Exit(NOTHING_DONE)
     if report.failures or not all(check.passed for check in report.sanity):
         raise typer.Exit(SOME_PROBLEMS)
+
+
+def _say_problems(report: Report, answers: Iterable[Prediction[Any]], folder: Path) -> None:
+    """As predict does, for some of them. `errors.csv` need not list an answer that is right in spite of a problem."""
+    told = [(one.sample_id, problem) for one in answers for problem in one.problems]
+    for key, problem in told[:PROBLEMS]:
+        say(f"vlmkit: {key}: {problem.code}: {problem.message}")
+    if not (rest := {key for key, _ in told[PROBLEMS:]}):
+        return
+    listed = {row.get("id") for row in report.columns if "problems" in row}
+    listed |= set() if report.columns else {outcome.sample_id for outcome in report.wrong}
+    where = f"see {folder / 'errors.csv'}"
+    if missing := len(rest - listed):
+        where += f" (all but {missing} samples, of which vlmkit predict tells)"
+    say(f"vlmkit: and {len(told) - PROBLEMS} more: {where}")
