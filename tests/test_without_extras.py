@@ -64,6 +64,7 @@ for name, call in {{
 print(json.dumps(told))
 """
 
+_PRESETS = ("tiny", "mdeberta-siglip")
 LINE = "'torch' is not installed; type: pip install 'vlmkit[local]'"
 
 
@@ -98,6 +99,18 @@ def test_every_command_that_needs_torch_asks_for_the_extra_in_one_line(tmp_path:
 def test_python_gets_a_missing_extra_error_too(tmp_path: Path) -> None:
     told = without({"torch"}, _CALLS.format(folder=str(tmp_path)))
     assert told == {name: ["torch", "local", LINE] for name in ("load", "train", "calibrate", "Head")}
+
+
+def test_info_lists_the_stages_of_each_preset() -> None:
+    code = (
+        "sys.argv = ['vlmkit', 'info', 'memes']\nfrom vlmkit.cli import main\nfound = io.StringIO()\n"
+        "with contextlib.redirect_stdout(found), contextlib.suppress(SystemExit):\n    main()\n"
+        "print(json.dumps(found.getvalue().splitlines()))"
+    )
+    lines = without({"torch", "transformers"}, code)
+    tiny, full = (next(i for i, line in enumerate(lines) if line.startswith(f"preset {name} ")) for name in _PRESETS)
+    assert tiny < lines.index("  stage see: attributes, trains encoder, 800 steps") < full
+    assert lines.index("  stage experts: classify, trains encoder, decoder, 3,000 steps") > full
 
 
 @pytest.mark.parametrize(

@@ -91,3 +91,53 @@ def test_what_the_task_cannot_read_is_refused_before_weights_are_loaded(
     assert result.exit_code == 2
     assert says in result.stderr.replace("\n", " ")
     assert not calls
+
+
+TOLD: Mapping[str, Any] = {
+    "sample_id": "film",
+    "answer": {"label": 1, "prob_hate": 0.91234, "experts": {"text": 0.5}},
+    "words": [{"text": f"w{n}", "effect": effect} for n, effect in enumerate((0.1, -0.4, 0.3, None, 0.01, 0.02, 0.2))],
+    "regions": {"items": [{"box_px": [0, 0, n, n], "effect": n / 100} for n in range(1, 9)]},
+    "reasons": {"removed.caption": "no caption was given", "words": "they are one word only"},
+}
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("drawn", [True, False])
+def test_a_terminal_gets_the_strongest_parts_where_there_is_a_picture(
+    run: Run,
+    explaining: FakeHead,
+    film: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    terminal: bool,
+    drawn: bool,
+) -> None:
+    task = dataclasses.replace(colours(), explain=lambda head, sample, file: TOLD)
+    monkeypatch.setattr("vlmkit.testing.colours.colours", lambda: task)
+    monkeypatch.setattr("vlmkit.cli.explain._on_terminal", lambda: terminal)
+    result = run("explain", "colours", "--video", film, *(["-o", tmp_path / "why.png"] if drawn else []))
+    assert result.exit_code == 0, result.stderr
+    if not (terminal and drawn):
+        assert json.loads(result.stdout) == TOLD
+        return
+    first, _, _, *rows = result.stdout.splitlines()
+    assert first == "film: label 1, prob_hate 0.912"
+    words, regions, (reason, picture) = rows[:5], rows[5:10], rows[10:]
+    assert [row.split() for row in words] == [
+        ["'w1'", "-0.400"],
+        ["'w2'", "+0.300"],
+        ["'w6'", "+0.200"],
+        ["'w0'", "+0.100"],
+        ["'w5'", "+0.020"],
+    ]
+    assert [row.split()[-1] for row in regions] == ["+0.080", "+0.070", "+0.060", "+0.050", "+0.040"]
+    assert regions[0].startswith("box [0, 0, 8, 8] px")
+    assert reason == "no words: they are one word only"
+    assert picture == f"picture: {(tmp_path / 'why.png').resolve()}"
+
+
+def test_summaries_of_commands_are_not_cut(run: Run) -> None:
+    listed = run("--help").stdout.partition("Commands:")[2]
+    assert "explain" in listed
+    assert "..." not in listed

@@ -1,4 +1,4 @@
-"""`vlmkit info TASK`: what it reads, what it answers, which weights there are, how much memory they take."""
+"""`vlmkit info TASK`: what it reads, what it answers, its weights, stages of training and memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def info(
     ] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Show the JSON schema of the answer instead.")] = False,
 ) -> None:
-    """Show what a task reads and answers."""
+    """Show what a task reads and answers, and how it is trained."""
     found = find_task(task)
     chosen = found.preset(preset)
     if plan:
@@ -49,6 +49,8 @@ def _card(task: Task[Any], preset: str | None) -> Iterator[str]:
         yield f"preset {known.name}{' (' + ', '.join(marks) + ')' if marks else ''}: {known.summary}"
         for part, source in known.sources.items():
             yield f"  {part}: {source}"
+        for stage in task.stages(known.name):
+            yield f"  stage {stage.name}: {stage.objective}, trains {', '.join(stage.roles)}, {stage.steps:,} steps"
 
 
 def _synthetic(preset: Any) -> tuple[str, bool]:
