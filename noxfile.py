@@ -1,6 +1,6 @@
 """Every check of this repository, each of them one command that does its own set-up.
 
-Two environments are made once and shared: `.nox/light` (no torch) and `.nox/torch` (about 6 GB).
+Two environments are made once and shared: `.nox/light` (no torch) and `.nox/torch` (about 7 GB).
 They are made anew when `pyproject.toml` or `constraints.txt` changes.
 """
 
