@@ -93,6 +93,18 @@ def test_a_bad_sample_spoils_nothing_and_gives_code_1(run: Run, head: FakeHead, 
     assert "none: media_missing" in result.stderr
 
 
+def test_each_line_of_a_folder_names_its_sample_and_the_missing_one_is_said(
+    run: Run, head: FakeHead, tmp_path: Path
+) -> None:
+    folder = films(tmp_path / "in", "a.mp4", "b.mp4", "c.mp4")
+    bad = Problem("media_not_media", "it is no film of the kinds we open", "video", fatal=True)
+    head.enqueue(Colour("red", 1), bad, Colour("blue", 2))
+    result = run("predict", "colours", "--video", folder)
+    assert result.exit_code == 1
+    assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == ["a", "c"]
+    assert result.stderr == "vlmkit: b: media_not_media: it is no film of the kinds we open\n"
+
+
 def test_nothing_but_bad_samples_gives_code_3(run: Run, tmp_path: Path) -> None:
     result = run("predict", "colours", "--video", tmp_path / "none.mp4")
     assert (result.exit_code, result.stdout) == (3, "")
