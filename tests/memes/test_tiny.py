@@ -145,5 +145,6 @@ def test_an_evaluation_on_samples_that_it_knows_says_so(
     record = head.beside.record
     assert record is not None
     calibrated = record.model_copy(update={"truth_sha256": truth_sha256(samples)})
-    (said,) = Head(head.task, head.model, head.provenance, replace(head.beside, record=calibrated)).familiar(samples) or ()
+    beside = replace(head.beside, record=calibrated)
+    (said,) = Head(head.task, head.model, head.provenance, beside).familiar(samples) or ()
     assert "calibrated on these very samples" in said
