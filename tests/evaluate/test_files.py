@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.evaluate.sure import SCORING, Spam
 from vlmkit.errors import DataError
 from vlmkit.evaluate import guard_same_file, guard_self_comparison, read_predictions
 from vlmkit.testing.fakes import Colour, colours
@@ -118,3 +119,17 @@ def test_a_part_of_the_truth_is_refused_too() -> None:
 def test_one_call_guards_files_and_answers(data: Path) -> None:
     with pytest.raises(DataError, match="a file of the data itself"):
         guard_self_comparison([], [], file=data / "manifest.jsonl", data=data)
+
+
+def test_a_copy_under_another_name_is_known_by_its_certainty() -> None:
+    """The truth rewritten as a model's answer: not equal to it, and as certain of every class."""
+    truths = [Spam("yes" if index % 2 else "no", "en", float(index % 2)) for index in range(8)]
+    samples = [Sample(f"s{index}", text="hi", truth=truth) for index, truth in enumerate(truths)]
+    rewritten = [Spam(truth.label, "de", truth.p) for truth in truths]
+    copies = [Prediction(sample.id, value) for sample, value in zip(samples, rewritten, strict=True)]
+    guard_self_comparison(samples, copies)
+    with pytest.raises(DataError, match="all 8 answers equal the truth"):
+        guard_self_comparison(samples, copies, scoring=SCORING)
+    unsure = [Spam(value.label, "de", abs(value.p - 0.02)) for value in rewritten]
+    answers = [Prediction(sample.id, value) for sample, value in zip(samples, unsure, strict=True)]
+    guard_self_comparison(samples, answers, scoring=SCORING)

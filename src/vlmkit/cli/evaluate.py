@@ -119,7 +119,7 @@ def _from_file(task: Task[Any], file: Path, data: Path) -> tuple[list[Sample], l
 
     guard_same_file(file, data)  # first: the truth's own format may not be the task's, and the reader would say less
     samples, answers = list(task.read(data)), read_predictions(task, file)
-    guard_self_comparison(samples, answers, file=file)
+    guard_self_comparison(samples, answers, scoring=task.scoring, file=file)
     return samples, answers
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vlmkit.errors import DataError, VlmkitError
-from vlmkit.task import Task
+from vlmkit.task import Scoring, Task
 from vlmkit.types import Prediction, Sample
 
 T = TypeVar("T")
@@ -58,6 +58,7 @@ def guard_self_comparison(
     samples: Iterable[Sample],
     predictions: Iterable[Prediction[T]],
     *,
+    scoring: Scoring[T] | None = None,
     file: str | Path | None = None,
     data: str | Path | None = None,
 ) -> None:
@@ -67,6 +68,9 @@ def guard_self_comparison(
 
     A score of exactly 1 on everything is a copy until shown otherwise; a model that earns it can be asked directly.
 
+    Args:
+        scoring: the task's; with it, answers that hold the true class for certain, all of them, are a copy, too.
+
     Raises:
         DataError: with what to give instead.
     """
@@ -74,9 +78,16 @@ def guard_self_comparison(
         guard_same_file(file, data)
     truths = {sample.id: sample.truth for sample in samples}
     pairs = [(truths[one.sample_id], one.value) for one in predictions if truths.get(one.sample_id) is not None]
-    if len(pairs) >= COPIED and all(truth == value for truth, value in pairs):
+    if len(pairs) >= COPIED and all(_same(scoring, truth, value) for truth, value in pairs):
         name = file if file is not None else "these predictions"
         raise DataError(f"{name}: all {len(pairs)} answers equal the truth, as a copy of it would; {_WANTED}")
+
+
+def _same(scoring: Scoring[Any] | None, truth: Any, value: Any) -> bool:
+    if truth == value:
+        return True
+    told = scoring.probabilities if scoring is not None else None
+    return told is not None and value is not None and told(truth) == told(value)
 
 
 def _records(path: Path) -> Iterator[tuple[str, Any]]:
