@@ -77,6 +77,12 @@ class Seen:
         ids, contents = np.union1d(self.ids, other.ids), np.union1d(self.contents, other.contents)
         return Seen(ids, contents, self.complete and other.complete)
 
+    def without(self, samples: Sequence[Sample]) -> list[Sample]:
+        """The samples that are met neither by id nor by content."""
+        met = self.meets(samples)
+        known = {*met.ids, *met.contents}
+        return [sample for sample in samples if sample.id not in known]
+
     def write(self, path: Path) -> Path:
         """Write the record; gives the path."""
         head = {"format": 1, "ids": len(self.ids), "contents": len(self.contents), "complete": self.complete}

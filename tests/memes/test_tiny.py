@@ -148,3 +148,15 @@ def test_an_evaluation_on_samples_that_it_knows_says_so(
     beside = replace(head.beside, record=calibrated)
     (said,) = Head(head.task, head.model, head.provenance, beside).familiar(samples) or ()
     assert "calibrated on these very samples" in said
+
+
+def test_what_was_learned_from_can_be_left_out(tmp_path: Path) -> None:
+    synth(tmp_path / "trained", 48, 3, 1)  # the first of those that it was trained on
+    out = tmp_path / "report"
+    arguments = ["evaluate", "memes", "--preset", "tiny", "--data", str(tmp_path / "trained"), "-o", str(out)]
+    done = CliRunner().invoke(app, [*arguments, "--without-learned"])
+    known = len(Seen.read(TINY / FILE).meets(list(read(tmp_path / "trained"))).ids)
+    found = json.loads((out / "metrics.json").read_text())
+    assert found["n"] == 48 - known
+    assert f"{known} of 48 samples were learned from, and left out" in found["warnings"]
+    assert done.exit_code in (0, 1), done.output

@@ -180,10 +180,9 @@ def _samples(head: Head[Any], data: Path) -> list[Sample]:
 def _unseen(head: Head[Any], samples: Sequence[Sample], leave_out: bool) -> tuple[Sequence[Sample], list[str], bool]:
     """What the head has not learned from, what is to be said about that, and whether it could be told at all."""
     seen = head.beside.seen
-    met = seen.meets(samples) if seen is not None else None
-    if met and leave_out:
-        samples = [sample for sample in samples if sample.id not in {*met.ids, *met.contents}]
-    elif met:
+    if seen is not None and leave_out:
+        samples = seen.without(samples)
+    elif seen is not None and (met := seen.meets(samples)):
         kinds = (("id", met.ids), ("content", met.contents))
         how = [f"{len(ids)} by {what} ({_list(ids)})" for what, ids in kinds if ids]
         raise DataError(

@@ -36,9 +36,7 @@ def calibrate(
     mode: Annotated[
         Literal["full", "pilot"], typer.Option("--mode", help="pilot: a first try, beside the one that is served.")
     ] = "full",
-    without_learned: Annotated[
-        bool, typer.Option("--without-learned", help="Leave out samples that the head has learned from.")
-    ] = False,
+    without_learned: options.WithoutLearned = False,
     device: options.Device = "auto",
     batch_size: options.BatchSize = 8,
 ) -> None:

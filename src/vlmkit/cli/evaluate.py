@@ -13,6 +13,7 @@ from vlmkit.cli import options
 from vlmkit.cli.guard import NOTHING_DONE, SOME_PROBLEMS, say
 from vlmkit.cli.heads import find_task, open_head
 from vlmkit.cli.progress import follow
+from vlmkit.errors import VlmkitError
 from vlmkit.task import Task
 from vlmkit.types import Prediction, Sample
 
@@ -51,6 +52,7 @@ def evaluate(
     against: Against = None,
     sanity: Sanity = False,
     robustness: Robustness = False,
+    without_learned: options.WithoutLearned = False,
     preset: options.Preset = None,
     model: options.Model = None,
     adapter: options.Adapter = None,
@@ -74,13 +76,14 @@ def evaluate(
     --robustness: every sample is asked once more for each way to spoil it; films and sounds are only taken out.
     """
     found = find_task(task)
-    _refuse_both(predictions, robustness, preset or model or adapter)
+    _refuse_both(predictions, robustness or without_learned, preset or model or adapter)
     from vlmkit.evaluate import evaluate as score
     from vlmkit.evaluate import guard_folder
 
     guard_folder(out)  # first: answers take time
     ask: Ask | None = None
     known: tuple[str, ...] | None = None
+    left: tuple[str, ...] = ()
     if predictions is not None:
         samples, answers = _from_file(found, predictions, data)
     else:
@@ -88,23 +91,37 @@ def evaluate(
         chosen: dict[str, Any] = {"preset": preset, "model": model, "adapter": adapter, "engine": engine}
         chosen |= {"device": device, "precision": precision, "weights": weights, "calibration": calibration}
         head = open_head(task, **chosen)
+        if without_learned:
+            samples, left = _unlearned(head, samples)
         ask, known = _asker(head, batch_size), head.familiar(samples)
         answers = list(follow(ask(samples), len(samples), f"evaluate {task}"))
     who = str(predictions or model or f"preset {preset or found.default_preset}")
     who += ", random weights" if weights == "random" and predictions is None else ""
     who += f" + {adapter}" if adapter else ""
     report = score(found, samples, answers, seed=seed, model=who, data=str(data))
-    report = replace(report, warnings=(*(known or ()), *report.warnings))
+    report = replace(report, warnings=(*(known or ()), *left, *report.warnings))
     if against is not None:
         report = _compared(report, found, samples, answers, against, data, seed)
     _finish(_tried(report, found, samples, answers, ask, known, sanity, robustness, seed), answers, out)
 
 
-def _refuse_both(predictions: Path | None, robustness: bool, head: object) -> None:
+def _refuse_both(predictions: Path | None, asks: bool, head: object) -> None:
     if predictions is not None and head:
         raise typer.BadParameter("give --predictions, or a head to ask (--preset, --model, --adapter); not both")
-    if predictions is not None and robustness:
-        raise typer.BadParameter("--robustness asks a head, and --predictions holds answers already; give a head")
+    if predictions is not None and asks:
+        raise typer.BadParameter(
+            "--robustness and --without-learned ask a head, and --predictions holds answers already; give a head"
+        )
+
+
+def _unlearned(head: Head[Any], samples: list[Sample]) -> tuple[list[Sample], tuple[str, ...]]:
+    """The samples that the head has not learned from, and what is to be said about the others."""
+    seen = head.beside.seen
+    if seen is None:
+        raise VlmkitError("--without-learned: this head has no record of what it has learned from (seen.dat)")
+    kept = seen.without(samples)
+    n = len(samples) - len(kept)
+    return kept, (f"{n} of {len(samples)} samples were learned from, and left out",) if n else ()
 
 
 def _asker(head: Head[Any], batch_size: int) -> Ask:

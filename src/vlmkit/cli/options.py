@@ -47,6 +47,9 @@ Cache = Annotated[
     typer.Option("--cache", metavar="DIR", help="Rows of frozen encoders, kept between runs. [env: VLMKIT_CACHE]"),
 ]
 
+WithoutLearned = Annotated[
+    bool, typer.Option("--without-learned", help="Leave out samples that the head has learned from.")
+]
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="A folder of samples with truth.")]
 Seed = Annotated[int, typer.Option("--seed", help="Same seed, same result.")]
 Format = Annotated[
