@@ -10,10 +10,8 @@ from sklearn.metrics import f1_score
 from tests.purrsight.reports import ALARMED, BLANK, CALM, report
 from vlmkit.errors import DataError
 from vlmkit.evaluate import Report, evaluate
-from vlmkit.task import Task
 from vlmkit.types import Clip, Generation, Image, Media, Modality, Prediction, Problem, Sample, Sound
-from vlmkit_plugins.purrsight.envelope import from_json, to_json
-from vlmkit_plugins.purrsight.head import decoder
+from vlmkit_plugins.purrsight.head import decoder, task
 from vlmkit_plugins.purrsight.metrics import SCORING, baselines, checks, combine, counts, forced, row
 from vlmkit_plugins.purrsight.schema import MARKERS, VOCABULARY, CatReport, masked
 from vlmkit_plugins.purrsight.synth import tell
@@ -44,10 +42,7 @@ def score(samples: list[Sample], answers: list[CatReport | None]) -> Report:
     predictions = [
         Prediction(sample.id, answer, () if answer else bad) for sample, answer in zip(samples, answers, strict=True)
     ]
-    asked = {"to_json": staticmethod(to_json), "from_json": staticmethod(from_json)}
-    task: Any = type("Named", (), {"name": "purrsight", "scoring": SCORING, **asked})
-    named: Task[CatReport] = task
-    return evaluate(named, samples, predictions)
+    return evaluate(task(), samples, predictions)
 
 
 def test_a_row() -> None:
