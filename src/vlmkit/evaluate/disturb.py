@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vlmkit.errors import MediaError
-from vlmkit.media.image import open_image
-from vlmkit.media.size import MAX_SOURCE_PIXELS
-from vlmkit.media.spec import ImageSpec
+from vlmkit.media import WHOLE, open_image
 from vlmkit.types import Image, Modality, Sample
 
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ SHARES = (0.05, 0.15)
 """Of the letters and digits of a text."""
 ORDER: tuple[Modality, ...] = ("image", "text", "audio", "video")
 
-_AS_IT_IS = ImageSpec(min_pixels=1, max_pixels=MAX_SOURCE_PIXELS, multiple_px=1)
 _LOOKALIKES = {
     **dict(zip("aceiopsxyjABCEHIKMOPTX", "асеіорѕхујАВСЕНІКМОРТХ", strict=True)),  # noqa: RUF001  # Cyrillic, on purpose
     **dict(zip("lzgtbq", "127+69", strict=True)),
@@ -128,7 +125,7 @@ def _opened(sample: Sample) -> Pillow | str:
     if not isinstance(image, Image):
         return "no image"
     try:
-        return pillow.fromarray(open_image(image, _AS_IT_IS).image)
+        return pillow.fromarray(open_image(image, WHOLE).image)
     except MediaError as error:
         return f"image {error.reason}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from vlmkit.llms.lora.save import save_adapter
 from vlmkit.llms.lora.spec import LoraSpec, role_prefixes
 
 
-class LoraHost:
+class LoraHost(ABC):
     """The LoRA half of a `Backbone`, for what has the attributes below.
 
     Attributes:
@@ -30,9 +31,9 @@ class LoraHost:
     revision: str | None
 
     @property
+    @abstractmethod
     def tokenizer(self) -> Any:
         """The tokenizer of `hf`."""
-        raise NotImplementedError
 
     @property
     def identity(self) -> str:
