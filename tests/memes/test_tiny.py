@@ -160,3 +160,11 @@ def test_what_was_learned_from_can_be_left_out(tmp_path: Path) -> None:
     assert found["n"] == 48 - known
     assert f"{known} of 48 samples were learned from, and left out" in found["warnings"]
     assert done.exit_code in (0, 1), done.output
+
+
+def test_the_demo_tells_classes_and_how_sure_the_head_is(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["demo", "memes", "-n", "2", "-o", str(tmp_path / "shown")])
+    assert done.exit_code == 0, done.output
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith("synth_all_")]
+    assert [row[1] in "01" and row[2] in "01" for row in rows] == [True, True]
+    assert all(row[3].startswith("(") and 0.5 <= float(row[3].strip("()")) <= 1 for row in rows)

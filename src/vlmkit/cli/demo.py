@@ -85,11 +85,11 @@ def _show(task: Task[Any], pairs: Pairs) -> None:
     names = list(figures[0])
     rows = []
     for (sample, prediction), found in zip(pairs, figures, strict=True):
-        answer = "–" if prediction.value is None else _brief(prediction.value)
+        answer = "–" if prediction.value is None else _told(task, prediction.value, sure=True)
         marks = [_mark(value) for value in found.values()]
         if len(names) > COLUMNS:
             marks = [", ".join(name for name, mark in zip(names, marks, strict=True) if mark not in "✓–") or "–"]
-        rows.append([sample.id, _brief(sample.truth), answer, *marks])
+        rows.append([sample.id, _told(task, sample.truth), answer, *marks])
     typer.echo(text_table(["id", "truth", "prediction", *(names if len(names) <= COLUMNS else ["wrong"])], rows))
 
 
@@ -104,6 +104,15 @@ def _draw(task: Task[Any], pairs: Pairs, picture: Path) -> None:
     say(f"picture: {picture.resolve()}")
 
 
+def _told(task: Task[Any], value: Any, *, sure: bool = False) -> str:
+    """What is answered, in one cell: of a classifier its class, with how probable it is where that was judged."""
+    scoring = task.scoring
+    if scoring.probabilities is None:
+        return _brief(value)
+    label = scoring.label(value)
+    return f"{label} ({scoring.probabilities(value)[label]:.3f})" if sure else label
+
+
 def _brief(value: Any) -> str:
     text = " · ".join(_leaves(plain(value)))
     return text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…"
@@ -113,8 +122,8 @@ def _leaves(value: Any) -> Iterator[str]:
     if isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _leaves(item)
-    elif isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-        yield str(value)  # names and counts; how sure a member was stands in the picture
+    else:
+        yield str(value)
 
 
 def _mark(value: float | None) -> str:
