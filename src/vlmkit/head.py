@@ -139,7 +139,7 @@ class Head(Generic[T]):
         Raises `VlmkitError` at once for a window or modality that cannot be; `MediaError` when the source cannot be
         opened, and, after the last answer, when it broke off.
         """
-        specs = [encoder.spec for encoder in self.model.encoders]
+        specs = [reader.spec for reader in self.model.readers]
         plan = plan_watch(self.task.accepts, specs, window_s=window_s, step_s=step_s, modalities=modalities)
         return self._watch(watch_samples(source, plan, text=text, max_windows=max_windows), limits)
 

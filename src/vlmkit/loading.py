@@ -97,6 +97,7 @@ def open_head(
         engine=engine,
         device=device,
         precision=precision,
+        adapter=Path(adapter) if adapter is not None else found.adapter if found else None,
     )
     built = task.build(chosen.name, options)
     reached, own = _adapt(built, Path(adapter) if adapter is not None else None, found, calibrated)

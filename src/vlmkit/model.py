@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vlmkit.backbone import Backbone
 from vlmkit.errors import BudgetError, WiringError
 from vlmkit.prepared import Prepared, prepare
-from vlmkit.protocols import ROLES, Decoder, Encoder, LanguageModel, Projector, Role
+from vlmkit.protocols import ROLES, Decoder, Encoder, Engine, LanguageModel, Projector, Reader, Role
 from vlmkit.types import (
     Batch,
     Constraint,
@@ -43,6 +43,8 @@ class Model(Generic[T]):
         requires: modalities without which a sample cannot be answered.
         backbone: what saves the weights and takes LoRA adapters; a model without one cannot be saved.
         limits: default budget of a reply; by default what the longest legal one needs.
+        engine: what answers in place of encoders, projector and llm, and brings its own.
+        readers: what opens the media that the engine takes as they are.
 
     Raises `WiringError` for widths, slots or readers that do not fit, `BudgetError` for a budget below the schema's
     minimum.
@@ -59,8 +61,12 @@ class Model(Generic[T]):
         requires: frozenset[Modality] = frozenset(),
         backbone: Backbone | None = None,
         limits: Limits | None = None,
+        engine: Engine | None = None,
+        readers: Sequence[Reader] = (),
     ) -> None:
         self.encoders = tuple(encoders)
+        self.readers: tuple[Reader, ...] = (*encoders, *readers)
+        self.engine = engine
         self.projector = projector
         self.llm = llm
         self.decoder = decoder
@@ -68,34 +74,50 @@ class Model(Generic[T]):
         self.backbone = backbone
         self._prompt = prompt
         self._check()
-        probe = decoder.constraint(Sample("probe")) if llm is not None else None
+        probe = decoder.constraint(Sample("probe")) if decoder.reads == "generation" else None
         # A token is at least one byte, and one more place is for the end token: no legal reply is cut.
         self.limits = limits or Limits(probe.longest + 1 if probe else 256)
         _check_budget(self.limits, probe)
 
     def _check(self) -> None:
-        readers: dict[Modality, Encoder] = {}
-        for encoder in self.encoders:
-            for modality in encoder.modalities:
-                if modality in readers:
-                    raise WiringError(f"two encoders read {modality!r}")
-                readers[modality] = encoder
-        if readers and self.projector is None:
-            raise WiringError("encoders without a projector; native models take vlmkit.projectors.identity.Identity")
-        if self.projector is not None:
-            for modality, encoder in readers.items():
-                wanted = self.projector.in_dims.get(modality)
-                if wanted != encoder.dim:
-                    raise WiringError(f"{modality}: encoder gives width {encoder.dim}, projector takes {wanted}")
+        if self.engine is not None:
+            self._check_engine(self.engine)
+            return
+        widths = self._widths()
         if self.decoder.reads == "tokens" and self.llm is not None:
             raise WiringError("a decoder that reads tokens stands on the projector: llm has to be None")
         if self.projector is not None:
-            given = getattr(self.projector, "widths", None) or dict.fromkeys(readers, self.projector.out_dim)
+            given = getattr(self.projector, "widths", None) or dict.fromkeys(widths, self.projector.out_dim)
             for lane, width in getattr(self.decoder, "dims", {}).items():
                 if given.get(lane) != width:
                     raise WiringError(f"{lane}: projector gives width {given.get(lane, 'none')}, decoder takes {width}")
         if self.decoder.reads == "generation":
-            self._check_llm(set(readers))
+            self._check_llm(set(widths))
+
+    def _widths(self) -> dict[Modality, int]:
+        """Width of the rows by modality, as the encoders give them and the projector takes them."""
+        found: dict[Modality, int] = {}
+        for encoder in self.encoders:
+            for modality in encoder.modalities:
+                if modality in found:
+                    raise WiringError(f"two encoders read {modality!r}")
+                found[modality] = encoder.dim
+        if found and self.projector is None:
+            raise WiringError("encoders without a projector; native models take vlmkit.projectors.identity.Identity")
+        taken = self.projector.in_dims if self.projector is not None else {}
+        for modality, width in found.items():
+            if (wanted := taken.get(modality)) != width:
+                raise WiringError(f"{modality}: encoder gives width {width}, projector takes {wanted}")
+        return found
+
+    def _check_engine(self, engine: Engine) -> None:
+        if self.encoders or self.projector is not None or self.llm is not None:
+            raise WiringError("an engine brings its own encoders and language model; give it readers only")
+        if self.decoder.reads != "generation" or self._prompt is None:
+            raise WiringError("an engine answers prompts: it needs a prompt, and a decoder that reads generations")
+        opened = {modality for reader in self.readers for modality in reader.modalities}
+        if unread := sorted(opened - engine.media):
+            raise WiringError(f"the engine does not take {', '.join(unread)}")
 
     def _check_llm(self, modalities: set[Modality]) -> None:
         if self.llm is None or self._prompt is None:
@@ -153,7 +175,7 @@ class Model(Generic[T]):
         """Serving mode for all parts."""
         self.train(())
 
-    def prepare(self, sample: Sample, encoders: Sequence[Encoder] | None = None) -> Prepared:
+    def prepare(self, sample: Sample, encoders: Sequence[Reader] | None = None) -> Prepared:
         """Decode one sample. A file that cannot be used is a problem of this sample alone.
 
         A modality that could not be read is taken out, as if the sample had come without it; the problem stays, and
@@ -162,10 +184,10 @@ class Model(Generic[T]):
         Args:
             encoders: stand-ins for the model's own, in their order: a feature cache looks before it decodes.
         """
-        feeds = [self._feeds(encoder) for encoder in self.encoders]
-        return prepare(sample, self.encoders if encoders is None else encoders, feeds, self.requires)
+        feeds = [self._feeds(reader) for reader in self.readers]
+        return prepare(sample, self.readers if encoders is None else encoders, feeds, self.requires)
 
-    def _feeds(self, encoder: Encoder) -> bool:
+    def _feeds(self, encoder: Reader) -> bool:
         """Whether answers depend on it: a text tower beside a language model is there for its alignment only."""
         return self.llm is None or bool(encoder.modalities & self.llm.slots)
 
@@ -217,15 +239,22 @@ class Model(Generic[T]):
             next(answers) if one.usable else Prediction(one.sample.id, None, one.problems, used=()) for one in batch
         ]
 
+    def replies(self, batch: Sequence[Prepared], limits: Limits | None = None) -> list[Generation]:
+        """What the language model, or the engine, writes about usable samples, before it is read."""
+        with torch.inference_mode():
+            tokens = self.tokens(batch)
+        return self._generate(batch, self._asked(batch, tokens), tokens, limits or self.limits)
+
     def _answer(self, batch: Sequence[Prepared], limits: Limits) -> list[Prediction[T]]:
         start = time.perf_counter()
         with torch.inference_mode():
             tokens = self.tokens(batch)
         encoded = time.perf_counter()
-        samples = [self._seen(one, tokens, index) for index, one in enumerate(batch)]
-        evidence = self._generate(samples, tokens, limits) if self.decoder.reads == "generation" else _rows(tokens)
-        seconds = {"encode": (encoded - start) / len(batch)}
-        if self.llm is not None:
+        samples = self._asked(batch, tokens)
+        seconds = {} if self.engine is not None else {"encode": (encoded - start) / len(batch)}
+        evidence: Sequence[Any] = _rows(tokens)
+        if self.decoder.reads == "generation":
+            evidence = self._generate(batch, samples, tokens, limits)
             seconds["generate"] = (time.perf_counter() - encoded) / len(batch)
         answers = []
         for one, sample, seen in zip(batch, samples, evidence, strict=True):
@@ -235,19 +264,29 @@ class Model(Generic[T]):
             answers.append(replace(found, problems=problems, used=sample.meta["used"], timing_s=timing))
         return answers
 
+    def _asked(self, batch: Sequence[Prepared], tokens: Mapping[Lane, Tokens]) -> list[Sample]:
+        return [self._seen(one, tokens, index) for index, one in enumerate(batch)]
+
     def _generate(
-        self, samples: Sequence[Sample], tokens: Mapping[Lane, Tokens], limits: Limits
-    ) -> Sequence[Generation]:
-        if self.llm is None or self._prompt is None:
-            raise WiringError("a decoder that reads generations needs an llm and a prompt")
+        self, batch: Sequence[Prepared], samples: Sequence[Sample], tokens: Mapping[Lane, Tokens], limits: Limits
+    ) -> list[Generation]:
+        if self._prompt is None:
+            raise WiringError("a decoder that reads generations needs a prompt")
         constraints: list[Constraint | None] = [self.decoder.constraint(sample) for sample in samples]
         for constraint in constraints:
             _check_budget(limits, constraint)
-        return self.llm.generate([self._prompt(s) for s in samples], tokens, constraints, limits)
+        prompts = [self._prompt(sample) for sample in samples]
+        if self.engine is not None:
+            opened = [{k: v for made in one.inputs for k, v in made.items()} for one in batch]
+            return self.engine.reply(prompts, opened, constraints, limits)
+        if self.llm is None:
+            raise WiringError("a decoder that reads generations needs an llm or an engine")
+        return self.llm.generate(prompts, tokens, constraints, limits)
 
     def _seen(self, one: Prepared, tokens: Mapping[Lane, Tokens], index: int) -> Sample:
         """The sample as prompt and decoder see it, in training and serving: with what encoders measured, and `used`."""
         used = {lane for lane, rows in tokens.items() if rows.lengths[index] and lane != "fused"}
+        used |= set(one.seen) if self.engine is not None else set()
         used |= {"text"} if self.llm is not None and one.sample.has_words else set()  # read as it is
         return replace(one.sample, meta={**one.sample.meta, **one.facts, "used": tuple(sorted(used))})
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vlmkit.errors import MediaError
-from vlmkit.protocols import Encoder
+from vlmkit.protocols import Reader
 from vlmkit.types import Inputs, Modality, Problem, Sample
 
 _SHUT = frozenset({"missing", "unreadable", "empty", "not_media", "corrupt"})  # reasons why a file is not even opened
@@ -40,7 +40,7 @@ class Prepared:
 
 
 def prepare(
-    sample: Sample, encoders: Sequence[Encoder], feeds: Sequence[bool], requires: frozenset[Modality]
+    sample: Sample, encoders: Sequence[Reader], feeds: Sequence[bool], requires: frozenset[Modality]
 ) -> Prepared:
     """Read every modality of one sample; see `Model.prepare`.
 
@@ -91,7 +91,7 @@ def _readable(sample: Sample) -> tuple[Sample, tuple[Problem, ...]]:
 
 
 def _missing(
-    sample: Sample, encoders: Sequence[Encoder], requires: frozenset[Modality], *, nothing: bool
+    sample: Sample, encoders: Sequence[Reader], requires: frozenset[Modality], *, nothing: bool
 ) -> list[Problem]:
     missing = [
         Problem("modality_missing", f"sample {sample.id!r} has no {modality}", modality, fatal=True)

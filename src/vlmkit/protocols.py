@@ -23,6 +23,8 @@ from vlmkit.types import (
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from vlmkit.backbone import Backbone
+
 T = TypeVar("T")
 
 Role = Literal["encoder", "aligner", "projector", "llm", "lora", "decoder"]
@@ -30,21 +32,17 @@ ROLES: tuple[Role, ...] = ("encoder", "aligner", "projector", "llm", "lora", "de
 
 
 @runtime_checkable
-class Encoder(Protocol):
-    """Media to features. It owns its preprocessing, so that training and serving share it.
+class Reader(Protocol):
+    """Media to what a model takes of them. It owns its preprocessing, so that training and serving share it.
 
     Attributes:
-        modalities: what it gives rows of.
+        modalities: what it gives.
         reads: what it opens for them: an audio encoder also opens films, for their sound tracks.
-        dim: width of `Features.values`.
-        module: what holds its parameters.
         spec: its preprocessing as plain JSON data; saved beside the weights and replayed.
     """
 
     modalities: frozenset[Modality]
     reads: frozenset[Modality]
-    dim: int
-    module: nn.Module
     spec: Mapping[str, Any]
 
     def transform(self, sample: Sample, modality: Modality) -> Inputs | None:
@@ -53,6 +51,19 @@ class Encoder(Protocol):
         Raises `MediaError` for a file that cannot be used: that modality alone is lost.
         """
         ...
+
+
+@runtime_checkable
+class Encoder(Reader, Protocol):
+    """Media to features.
+
+    Attributes:
+        dim: width of `Features.values`.
+        module: what holds its parameters.
+    """
+
+    dim: int
+    module: nn.Module
 
     def encode(self, batch: Batch) -> dict[Modality, Features]:
         """Rows of every modality it reads; `lengths` is 0 where a sample does not have it."""
@@ -95,6 +106,33 @@ class LanguageModel(Protocol):
 
     def loss(self, prompts: Sequence[Prompt], tokens: Mapping[Lane, Tokens], answers: Sequence[str]) -> Tensor:
         """Mean cross-entropy of the answers' tokens, the prompt's left out."""
+        ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A language model that runs elsewhere and brings its own encoders: vLLM, a server. It answers; it does not learn.
+
+    Attributes:
+        media: modalities that it takes as they are: what `encoders.opened.Opened` made of them.
+        backbone: what it says of its weights, and how an adapter joins them.
+    """
+
+    media: frozenset[Modality]
+
+    @property
+    def backbone(self) -> Backbone:
+        """The engine's weights."""
+        ...
+
+    def reply(
+        self,
+        prompts: Sequence[Prompt],
+        opened: Sequence[Inputs],
+        constraints: Sequence[Constraint | None],
+        limits: Limits,
+    ) -> list[Generation]:
+        """One reply a prompt, in order; `opened` are the media of each prompt, as `Opened.transform` gives them."""
         ...
 
 

@@ -53,6 +53,43 @@ class BuildOptions:
     engine: Engine = "local"
     device: str = "auto"
     precision: Precision = "auto"
+    adapter: Path | None = None  # for an engine that has to know its adapter before it starts
+
+
+@dataclass(frozen=True)
+class Window(Generic[T]):
+    """A stretch `[start_s, end_s)` of a film with what was answered about it, on its own clock."""
+
+    start_s: float
+    end_s: float
+    value: T
+
+
+@dataclass(frozen=True)
+class Merged(Generic[T]):
+    """One answer about a film out of the answers about its windows.
+
+    Attributes:
+        origins: where each element of the value comes from: (place of its window, its place in that window's value).
+    """
+
+    value: T
+    origins: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Windowing(Generic[T]):
+    """How a film that is too long for one question is asked about: in windows that overlap, in order.
+
+    Attributes:
+        window_s: length of a window; longer films are cut.
+        step_s: from the start of one window to the start of the next; less than `window_s`.
+        merge: windows in order, with their answers on their own clocks, to one answer on the film's.
+    """
+
+    window_s: float
+    step_s: float
+    merge: Callable[[Sequence[Window[T]]], Merged[T]]
 
 
 @dataclass(frozen=True)
@@ -125,9 +162,11 @@ class Task(Generic[T]):
         read: a data folder to samples with truth, in the folder's order.
         synth: `(folder, n, seed, workers)`; writes a folder that `read` understands.
         to_json: exactly the JSON that the task promises. from_json: the same, back to (sample id, answer).
+        line: the same as one of many lines, with the sample's id, where `to_json` gives no object.
         plan: figures about memory at full size, as lines of text, without loading weights.
         picture: `(samples with their answers, file)`; draws truth beside answers as an image file, for `vlmkit demo`.
         explain: `(head, sample, file or None)`; what an answer hangs on, as JSON data, and drawn into the file.
+        windowing: how longer films are cut and their answers joined; None for tasks about short ones.
     """
 
     name: str
@@ -147,9 +186,11 @@ class Task(Generic[T]):
     to_json: Callable[[Prediction[T]], Any]
     from_json: Callable[[Any], tuple[str, T]]
     scoring: Scoring[T]
+    line: Callable[[Prediction[T]], Mapping[str, Any]] | None = None
     plan: Callable[[str], Sequence[str]] | None = None
     picture: Callable[[Sequence[tuple[Sample, Prediction[T]]], Path], None] | None = None
     explain: Callable[[Head[T], Sample, Path | None], Mapping[str, Any]] | None = None
+    windowing: Windowing[T] | None = None
 
     def preset(self, name: str | None) -> Preset:
         """By exact name; the real one when no name is given. Raises `UnknownNameError`."""
@@ -163,6 +204,8 @@ class Task(Generic[T]):
 
         `from_json` gives that id back, so that a file of such lines can be evaluated.
         """
+        if self.line is not None:
+            return self.line(prediction)
         record = self.to_json(prediction)
         if isinstance(record, Mapping) and "id" not in record:
             for told in (record, {"id": prediction.sample_id, **record}):

@@ -202,6 +202,9 @@ class Generation:
 
     `logprobs` holds one log-probability a new token, under the constraint where there was one.
     `spans` gives the half-open byte range of each token in `text`.
+
+    `prompt_ids`, `ids` and `grids` are what engines are compared by, where they tell them: the prompt as it was read,
+    slots widened; the new tokens, their end left out; (time, height, width) in patches of each picture or film.
     """
 
     text: str
@@ -210,6 +213,9 @@ class Generation:
     n_new: int
     logprobs: tuple[float, ...] = ()
     spans: tuple[tuple[int, int], ...] = ()
+    prompt_ids: tuple[int, ...] = ()
+    ids: tuple[int, ...] = ()
+    grids: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True)

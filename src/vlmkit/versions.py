@@ -57,6 +57,11 @@ RANGES: Mapping[str, Range] = {
     "jinja2": Range("3.1", None, "report"),
     "scikit-learn": Range("1.8", None, "report"),
     "imagehash": Range("4.3", None, "data"),
+    "pydantic-settings": Range("2.10", None, "football"),
+    "rouge-score": Range("0.1.2", None, "football"),
+    "scipy": Range("1.14", None, "football"),
+    "openai": Range("2", None, "openai"),
+    "vllm": Range("0.32", "0.34", "vllm"),
     "webdataset": Range("1.0", None, "data"),
     "rapidocr": Range("3.4", None, "ocr"),
 }

@@ -132,8 +132,8 @@ def contract(task: Task[Any]) -> dict[str, str]:
 def specs_of(model: Model[Any]) -> dict[str, Any]:
     """Preprocessing of all encoders, by modality."""
     found: dict[str, Any] = {}
-    for encoder in model.encoders:
-        found |= encoder.spec
+    for reader in model.readers:
+        found |= reader.spec
     return found
 
 

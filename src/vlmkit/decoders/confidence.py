@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 
 from vlmkit.decoders.fit import join
@@ -35,6 +35,18 @@ def token_confidence(generation: Generation, piece: Piece | None, shape: Shape |
         # A number has no closing sign of its own: that it ends here, and 1 is not 12, is said by what comes after.
         start, end = offsets[field.start], offsets[field.end] + (field.kind == "number")
         found[path] = _probability([logprob for (a, b), logprob in tokens if a < end and b > start])
+    return found
+
+
+def renumbered(confidence: Mapping[str, float], places: Mapping[int, int]) -> dict[str, float]:
+    """The same by the new places of a list's elements (`0.event`); those without one are left out."""
+    found = {}
+    for path, value in confidence.items():
+        first, dot, rest = path.partition(".")
+        if not first.isdecimal():
+            found[path] = value
+        elif int(first) in places:
+            found[f"{places[int(first)]}{dot}{rest}"] = value
     return found
 
 

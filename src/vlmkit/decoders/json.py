@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
 from vlmkit.calibration.files import Calibration
 from vlmkit.decoders.closing import UnclosableError, close_piece
-from vlmkit.decoders.confidence import token_confidence
+from vlmkit.decoders.confidence import renumbered, token_confidence
 from vlmkit.decoders.fit import build, faults
 from vlmkit.decoders.reader import read
 from vlmkit.decoders.scan import MalformedError, Piece, scan
@@ -22,12 +23,25 @@ Rule = Callable[[M, Sample], Iterable[Problem]]
 """A check that a grammar cannot hold (start before end, inside the clip). A fatal `Problem` takes the value away."""
 
 
+@dataclass(frozen=True)
+class Sieved(Generic[M]):
+    """A list without the elements that no rule of the task allows: the places of those that stay, a problem each."""
+
+    value: M
+    kept: tuple[int, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+Sieve = Callable[[M, Sample], Sieved[M]]
+
+
 class JsonDecoder(Generic[M]):
     """Replies that are one JSON document of `result`.
 
     Args:
         result: a pydantic model whose every field is bounded.
         rules: asked in order once a reply is read; what they find goes into the prediction.
+        sieve: asked before the rules, for answers that are lists: one bad element does not spoil the others.
         lenient: for engines that cannot be constrained: where strict reading fails, the tolerant reader tries, and
             each thing it repaired becomes a `repaired` problem.
         narrow: a stricter model for one sample (the same fields, tighter bounds), for what only the sample tells, such
@@ -47,11 +61,13 @@ class JsonDecoder(Generic[M]):
         result: type[M],
         *,
         rules: Sequence[Rule[M]] = (),
+        sieve: Sieve[M] | None = None,
         lenient: bool = False,
         narrow: Callable[[Sample], type[BaseModel]] | None = None,
     ) -> None:
         self.result = result
         self.rules = tuple(rules)
+        self.sieve = sieve
         self.lenient = lenient
         self.narrow = narrow
         self.bounds = bounded(result)
@@ -83,11 +99,17 @@ class JsonDecoder(Generic[M]):
             read_as, piece = self._lenient(evidence, problems), None
         if isinstance(read_as, Problem):
             return self._without(evidence, sample, [*problems, read_as])
+        kept: Sequence[int] | None = None
+        if self.sieve is not None:
+            sieved = self.sieve(read_as, sample)
+            read_as, kept = sieved.value, sieved.kept
+            problems.extend(sieved.problems)
         for rule in self.rules:
             problems.extend(rule(read_as, sample))
         if any(problem.fatal for problem in problems):
             return self._without(evidence, sample, problems)
         said = token_confidence(evidence, piece, shape_of(self._asked(sample)))
+        said = said if kept is None else renumbered(said, {old: new for new, old in enumerate(kept)})
         known = self.calibration
         if known is None:
             return Prediction(sample.id, read_as, tuple(problems), confidence=said, raw=evidence.text)

@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vlmkit.errors import MediaError
-from vlmkit.media.image import open_image
+from vlmkit.encoders.opened import Opened
 from vlmkit.media.spec import ImageSpec, VideoSpec
-from vlmkit.media.video import Frames, open_video
-from vlmkit.types import Batch, Clip, Features, Image, Inputs, Modality, Sample
+from vlmkit.media.video import Frames
+from vlmkit.types import Batch, Features, Inputs, Modality, Sample
 
 _ROUNDING = 1e-3  # of rates and times: containers count in ticks of their own
 
@@ -33,11 +32,11 @@ class HfVision:
         self._processor = processor
         self.video_spec = video
         self.image_spec = image
-        self.modalities: frozenset[Modality] = frozenset({"image", "video"})
-        self.reads = self.modalities
+        self._opened = Opened(video=video, image=image)
+        self.modalities = self.reads = self._opened.modalities
+        self.spec: Mapping[str, Any] = self._opened.spec
         self.dim: int = hf.config.text_config.hidden_size
         self.module: nn.Module = hf.model.visual
-        self.spec: Mapping[str, Any] = {"video": video.to_json(), "image": image.to_json()}
         self._merge: int = hf.config.vision_config.spatial_merge_size**2
 
     def transform(self, sample: Sample, modality: Modality) -> Inputs | None:
@@ -45,23 +44,15 @@ class HfVision:
 
         Raises `MediaError` for a file that cannot be used.
         """
-        medium = sample.media.get(modality)
-        if medium is None:
+        opened = self._opened.transform(sample, modality)
+        if opened is None:
             return None
-        if modality == "image":
-            if not isinstance(medium, Image):
-                raise MediaError(str(medium), "not_media", f"an Image was wanted; given {type(medium).__name__}")
-            opened = open_image(medium, self.image_spec)
-            made = self._processor.image_processor(images=[opened.image], do_resize=False, return_tensors="pt")
-            return {
-                "pixel_values": made["pixel_values"],
-                "image_grid_thw": made["image_grid_thw"],
-                "notes": opened.notes,
-            }
-        if not isinstance(medium, Clip):
-            raise MediaError(str(medium), "not_media", f"a Clip was wanted; given {type(medium).__name__}")
-        frames = open_video(medium, self.video_spec)
-        return {**self._patches(frames), "notes": frames.notes, "facts": {"video_s": frames.duration_s}}
+        made = dict(opened)
+        if modality == "video":
+            return {**self._patches(made.pop("video")), **made}
+        picture = made.pop("image")
+        cut = self._processor.image_processor(images=[picture.image], do_resize=False, return_tensors="pt")
+        return {"pixel_values": cut["pixel_values"], "image_grid_thw": cut["image_grid_thw"], **made}
 
     def _patches(self, frames: Frames) -> dict[str, Any]:
         processor = self._processor.video_processor

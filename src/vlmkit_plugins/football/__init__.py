@@ -1,0 +1,1 @@
+"""The football room: which events match video shows, from when to when."""
