@@ -1,0 +1,49 @@
+"""A model that an engine runs: vLLM, or a server. It answers, and learns nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from vlmkit.encoders.opened import Opened
+from vlmkit.llms.engines import open_engine
+from vlmkit.media.spec import ImageSpec, VideoSpec
+from vlmkit.model import Model
+from vlmkit.protocols import Decoder
+from vlmkit.task import BuildOptions
+from vlmkit.types import Modality, Prompt, Sample
+
+T = TypeVar("T")
+
+
+def engine_model(
+    options: BuildOptions,
+    source: str | Path,
+    *,
+    video: VideoSpec,
+    image: ImageSpec,
+    decoder: Decoder[T],
+    prompt: Callable[[Sample], Prompt],
+    requires: frozenset[Modality] = frozenset(),
+) -> Model[T]:
+    """A head's model on the engine that `options` name: the same media, prompt and decoder as in this process.
+
+    Args:
+        source: hub id or directory of the weights, in Hugging Face's layout.
+        requires: as of `Model`.
+
+    Raises like `vlmkit.llms.engines.open_engine`.
+    """
+    engine = open_engine(options, source, video=video, image=image)
+    return Model(
+        encoders=(),
+        projector=None,
+        llm=None,
+        decoder=decoder,
+        prompt=prompt,
+        requires=requires,
+        backbone=engine.backbone,
+        engine=engine,
+        readers=(Opened(video=video, image=image),),
+    )
