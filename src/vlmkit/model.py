@@ -234,38 +234,32 @@ class Model(Generic[T]):
     def answer(self, batch: Sequence[Prepared], limits: Limits | None = None) -> list[Prediction[T]]:
         """Predictions for samples that are prepared already, in one batch of the language model."""
         good = [one for one in batch if one.usable]
-        answers = iter(self._answer(good, limits or self.limits) if good else ())
-        return [
-            next(answers) if one.usable else Prediction(one.sample.id, None, one.problems, used=()) for one in batch
-        ]
+        told = iter(self.told(good, limits) if good else ())
+        return [next(told)[1] if one.usable else Prediction(one.sample.id, None, one.problems) for one in batch]
 
     def replies(self, batch: Sequence[Prepared], limits: Limits | None = None) -> list[Generation]:
         """What the language model, or the engine, writes about usable samples, before it is read."""
-        with torch.inference_mode():
-            tokens = self.tokens(batch)
-        return self._generate(batch, self._asked(batch, tokens), tokens, limits or self.limits)
+        return [evidence for evidence, _ in self.told(batch, limits)]
 
-    def _answer(self, batch: Sequence[Prepared], limits: Limits) -> list[Prediction[T]]:
+    def told(self, batch: Sequence[Prepared], limits: Limits | None = None) -> list[tuple[Any, Prediction[T]]]:
+        """Of each usable sample the evidence (what the decoder reads), and what the decoder made of it."""
         start = time.perf_counter()
         with torch.inference_mode():
             tokens = self.tokens(batch)
         encoded = time.perf_counter()
-        samples = self._asked(batch, tokens)
+        samples = [self._seen(one, tokens, index) for index, one in enumerate(batch)]
         seconds = {} if self.engine is not None else {"encode": (encoded - start) / len(batch)}
         evidence: Sequence[Any] = _rows(tokens)
         if self.decoder.reads == "generation":
-            evidence = self._generate(batch, samples, tokens, limits)
+            evidence = self._generate(batch, samples, tokens, limits or self.limits)
             seconds["generate"] = (time.perf_counter() - encoded) / len(batch)
         answers = []
         for one, sample, seen in zip(batch, samples, evidence, strict=True):
             found = self.decoder.decode(seen, sample)
             problems = one.problems + found.problems
             timing = {"prepare": one.seconds, **seconds}
-            answers.append(replace(found, problems=problems, used=sample.meta["used"], timing_s=timing))
+            answers.append((seen, replace(found, problems=problems, used=sample.meta["used"], timing_s=timing)))
         return answers
-
-    def _asked(self, batch: Sequence[Prepared], tokens: Mapping[Lane, Tokens]) -> list[Sample]:
-        return [self._seen(one, tokens, index) for index, one in enumerate(batch)]
 
     def _generate(
         self, batch: Sequence[Prepared], samples: Sequence[Sample], tokens: Mapping[Lane, Tokens], limits: Limits
