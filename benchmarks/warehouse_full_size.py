@@ -21,7 +21,8 @@ from vlmkit.head import Head
 from vlmkit.training.data import prepare
 from vlmkit.training.loop import run_stage
 from vlmkit.types import Clip, Sample
-from vlmkit_plugins.warehouse.memory import ALLOWANCE_BYTES, ARCHITECTURES, Load, Use, inference, training
+from vlmkit.llms.qwen_vl_memory import ALLOWANCE_BYTES, Load, Use, inference, training
+from vlmkit_plugins.warehouse.plan import ARCHITECTURES
 from vlmkit_plugins.warehouse.stages import STAGES
 from vlmkit_plugins.warehouse.synth import draw_clip
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from vlmkit.errors import DataError, UnknownNameError
-from vlmkit_plugins.warehouse.memory import ARCHITECTURES, Load, inference, training
-from vlmkit_plugins.warehouse.plan import brief_gb, lines
+from vlmkit.llms.qwen_vl_memory import Load, inference, training
+from vlmkit_plugins.warehouse.plan import ARCHITECTURES, brief_gb, lines
 
 SMALL, LARGE = ARCHITECTURES["qwen2.5-vl-3b"], ARCHITECTURES["qwen2.5-vl-7b"]
 
@@ -20,10 +20,10 @@ def test_parameter_counts() -> None:
 def test_visual_tokens() -> None:
     assert (Load().visual_tokens, Load().patches) == (720, 2880)
     assert Load(frames=9).visual_tokens == Load(frames=10).visual_tokens
-    assert Load(frames=8, side_px=448).visual_tokens == 4 * 16 * 16
+    assert Load(frames=8, width_px=448, height_px=448).visual_tokens == 4 * 16 * 16
 
 
-@pytest.mark.parametrize("wrong", [{"side_px": 300}, {"frames": 0}, {"batch": 0}])
+@pytest.mark.parametrize("wrong", [{"width_px": 300}, {"height_px": 300}, {"frames": 0}, {"batch": 0}])
 def test_a_load_that_cannot_be_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(DataError):
         Load(**wrong)
@@ -61,8 +61,8 @@ def test_the_plan_stands_beside_the_briefs_formula() -> None:
     assert brief_gb() == pytest.approx(2.305, abs=5e-4)
     assert "= 2.305 GB" in text
     assert training(SMALL, "nf4", Load(batch=2), 8).total / 1e9 > brief_gb()
-    assert "neither" not in text
-    assert "frames of 448 x 448" in "\n".join(lines("qwen2.5-vl-7b", replace(Load(), side_px=448)))
+    assert "none" not in text
+    assert "frames of 448 x 448" in "\n".join(lines("qwen2.5-vl-7b", replace(Load(), width_px=448, height_px=448)))
 
 
 def test_presets_without_figures() -> None:
@@ -91,4 +91,4 @@ def test_the_figures_are_those_of_the_model_that_is_built(preset: str) -> None:
     assert sum(8 * (linear.in_features + linear.out_features) for linear in linears) == figures.lora_parameters(8)
     spec = VIDEO[preset]
     assert spec.max_s is not None
-    assert (Load().frames, Load().side_px ** 2) == (spec.fps * spec.max_s, spec.max_pixels)
+    assert (Load().frames, Load().width_px * Load().height_px) == (spec.fps * spec.max_s, spec.max_pixels)

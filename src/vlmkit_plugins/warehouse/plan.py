@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from vlmkit.errors import UnknownNameError
-from vlmkit_plugins.warehouse.memory import ARCHITECTURES, Architecture, Load, Storage, Use, inference, training
+from vlmkit.llms.qwen_vl_memory import ARCHITECTURES as PUBLISHED
+from vlmkit.llms.qwen_vl_memory import Architecture, Load, training
+from vlmkit.llms.qwen_vl_plan import plan_lines
 
+ARCHITECTURES = {f"qwen2.5-vl-{size}": figures for size, figures in PUBLISHED.items()}
 CARDS_GB = {"T4": 16.0, "A100": 40.0}
 """Nominal memory of the brief's two cards."""
 RANKS = (8, 16)
-BATCHES = (1, 2, 8)
-_STORAGES: tuple[Storage, ...] = ("bf16", "nf4")
-_NAMES = {"bf16": "fp16/bf16", "nf4": "NF4 4-bit"}
-_HEAD = ("weights", "lora", "grads", "adam", "activ.", "logits", "kv", "vision", "other", "TOTAL")
 
 
 def brief_gb() -> float:
@@ -35,46 +34,9 @@ def lines(preset: str, load: Load | None = None) -> tuple[str, ...]:
 
 
 def _lines(preset: str, architecture: Architecture, load: Load) -> Iterator[str]:
-    a = architecture
-    head = "tied" if a.tied else f"{a.head_parameters:,}"
-    yield (
-        f"{preset}: {a.parameters:,} parameters "
-        f"(vision {a.vision_parameters:,}, text {a.text_parameters:,}, output head {head})"
-    )
-    side = load.side_px // 28
-    yield (
-        f"a clip: {load.frames} frames of {load.side_px} x {load.side_px} px -> {load.steps} x {side} x {side} = "
-        f"{load.visual_tokens} visual tokens, + {load.text_tokens} of text + {load.reply_tokens} of reply = "
-        f"{load.sequence} positions"
-    )
-    yield "LoRA on q, k, v, o, gate, up, down of the language model: " + "; ".join(
-        f"r={rank}: {a.lora_parameters(rank):,} parameters" for rank in RANKS
-    )
-    yield "GB = 10^9 bytes. TOTAL takes the larger of vision and activ. + logits: they are not needed at once."
+    yield from plan_lines(preset, architecture, load, ranks=RANKS, cards_gb=CARDS_GB)
     yield ""
-    yield from _table(
-        f"training, gradient checkpointing, LoRA r={RANKS[0]} and AdamW in fp32",
-        [(s, b, training(a, s, replace(load, batch=b), RANKS[0])) for s in _STORAGES for b in BATCHES],
-    )
-    yield ""
-    yield from _table(
-        "inference, adapter merged",
-        [(s, b, inference(a, s, replace(load, batch=b))) for s in _STORAGES for b in BATCHES],
-    )
-    yield ""
-    yield from _about_brief(a, load)
-
-
-def _table(title: str, rows: Sequence[tuple[Storage, int, Use]]) -> Iterator[str]:
-    yield f"{title} (GB)"
-    yield f"  {'weights as':<10} {'batch':>5} " + " ".join(f"{name:>7}" for name in _HEAD) + "  fits"
-    for storage, batch, use in rows:
-        parts = (
-            use.weights, use.lora, use.gradients, use.optimiser, use.activations, use.logits, use.kv_cache,
-            use.vision, use.allowance, use.total,
-        )  # fmt: skip
-        fits = ", ".join(card for card, size in CARDS_GB.items() if use.total / 1e9 < size) or "neither T4 nor A100"
-        yield f"  {_NAMES[storage]:<10} {batch:>5} " + " ".join(f"{part / 1e9:7.2f}" for part in parts) + f"  {fits}"
+    yield from _about_brief(architecture, load)
 
 
 def _about_brief(a: Architecture, load: Load) -> Iterator[str]:

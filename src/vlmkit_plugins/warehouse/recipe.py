@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vlmkit.llms import qwen_vl
 from vlmkit.llms.small import scaled_start
 from vlmkit.media.spec import ImageSpec, VideoSpec
 from vlmkit.model import Model
@@ -47,7 +48,7 @@ def random(preset: str, where: Placement) -> Native:
     """A preset at its full size with random weights and the tiny tokenizer; nothing is downloaded."""
     words = architecture.tokenizer()
     config = architecture.config(preset, words)
-    made = architecture.processor(words, config.vision_config.temporal_patch_size)
+    made = qwen_vl.processor(words, config.vision_config.temporal_patch_size)
     native = random_native(config, made, video=VIDEO[preset], image=IMAGE, where=where)
     if preset == "tiny":
         scaled_start(native.hf)

@@ -96,12 +96,8 @@ class Architecture:
 
 
 ARCHITECTURES = {
-    "qwen2.5-vl-3b": Architecture(
-        hidden=2048, inner=11008, layers=36, heads=16, kv_heads=2, vocabulary=151936, tied=True
-    ),
-    "qwen2.5-vl-7b": Architecture(
-        hidden=3584, inner=18944, layers=28, heads=28, kv_heads=4, vocabulary=152064, tied=False
-    ),
+    "3b": Architecture(hidden=2048, inner=11008, layers=36, heads=16, kv_heads=2, vocabulary=151936, tied=True),
+    "7b": Architecture(hidden=3584, inner=18944, layers=28, heads=28, kv_heads=4, vocabulary=152064, tied=False),
 }
 
 
@@ -113,16 +109,19 @@ class Load:
     """
 
     frames: int = 10
-    side_px: int = 336
+    width_px: int = 336
+    height_px: int = 336
     text_tokens: int = 160  # an allowance for system text, question and chat marks
     reply_tokens: int = 64
     batch: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.frames, self.side_px, self.text_tokens, self.reply_tokens, self.batch) < 1:
+        counts = (self.frames, self.width_px, self.height_px, self.text_tokens, self.reply_tokens, self.batch)
+        if min(counts) < 1:
             raise DataError(f"a load wants counts of 1 or more; given {self}")
-        if self.side_px % (PATCH * MERGE):
-            raise DataError(f"side_px={self.side_px} is no multiple of {PATCH * MERGE}, the side of one visual token")
+        for name, side in (("width_px", self.width_px), ("height_px", self.height_px)):
+            if side % (PATCH * MERGE):
+                raise DataError(f"{name}={side} is no multiple of {PATCH * MERGE}, the side of one visual token")
 
     @property
     def steps(self) -> int:
@@ -132,7 +131,7 @@ class Load:
     @property
     def patches(self) -> int:
         """Rows of the vision tower a clip."""
-        return self.steps * (self.side_px // PATCH) ** 2
+        return self.steps * (self.height_px // PATCH) * (self.width_px // PATCH)
 
     @property
     def visual_tokens(self) -> int:

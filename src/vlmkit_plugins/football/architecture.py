@@ -1,0 +1,65 @@
+"""Architecture figures of the presets, and the small tokenizer that the tiny one is trained with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig
+from vlmkit_plugins.football.wording import descriptions
+
+from vlmkit.llms import qwen_vl
+from vlmkit.llms.small import WORDS, small_tokenizer
+from vlmkit_plugins.football.head import QUESTION
+from vlmkit_plugins.football.schema import CLASSES, WINDOW_S, Event, events_of
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-level BPE over the task's own words. A second is one token, and so is a shirt's number with its sign."""
+    return small_tokenizer(_corpus(), qwen_vl.CHAT, qwen_vl.SPECIAL, words=rf"#\p{{N}}{{1,2}}|{WORDS}")
+
+
+def _corpus() -> list[str]:
+    last = int(WINDOW_S) + 1
+    told = [*descriptions(), "unknown"]
+    replies = [
+        events_of(
+            [Event(description=text, start_time="0:0:0", end_time=f"0:0:{last}", event=CLASSES[i % len(CLASSES)])] * 2
+        ).model_dump_json()
+        for i, text in enumerate(told * (1 + len(CLASSES) // len(told)))
+    ]
+    return [*map(str, range(last + 1)), *replies, "[]", QUESTION, "user\n", "assistant\n"]
+
+
+def config(preset: str, words: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
+    """The configuration of a preset, with the special ids of the tokenizer at hand.
+
+    `nvidia/Cosmos-Reason1-7B` is a Qwen2.5-VL 7B in every figure (its config.json).
+    """
+    if preset == "tiny":
+        return qwen_vl.config(words, _text(len(words)), _VISION, tied=True, theta=1e4)
+    return qwen_vl.config(words, qwen_vl.TEXT["7b"], qwen_vl.VISION, tied=False, theta=1e6)
+
+
+def _text(vocabulary: int) -> dict[str, Any]:
+    # Head width 32 and M-RoPE sections that sum to half of it are what vLLM accepts on a CPU.
+    return {
+        "vocab_size": vocabulary,
+        "hidden_size": 128,
+        "intermediate_size": 384,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 4096,
+    }
+
+
+_VISION = {
+    "depth": 3,
+    "hidden_size": 96,
+    "intermediate_size": 192,
+    "num_heads": 3,
+    "window_size": 112,
+    "fullatt_block_indexes": [0, 1, 2],
+    "tokens_per_second": 2,
+    "temporal_patch_size": 2,  # two frames at 4 a second: half a second a step, as in Cosmos-Reason1
+}
