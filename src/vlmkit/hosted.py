@@ -12,7 +12,7 @@ from vlmkit.media.spec import ImageSpec, VideoSpec
 from vlmkit.model import Model
 from vlmkit.protocols import Decoder
 from vlmkit.task import BuildOptions
-from vlmkit.types import Modality, Prompt, Sample
+from vlmkit.types import Limits, Modality, Prompt, Sample
 
 T = TypeVar("T")
 
@@ -26,12 +26,13 @@ def engine_model(
     decoder: Decoder[T],
     prompt: Callable[[Sample], Prompt],
     requires: frozenset[Modality] = frozenset(),
+    limits: Limits | None = None,
 ) -> Model[T]:
     """A head's model on the engine that `options` name: the same media, prompt and decoder as in this process.
 
     Args:
         source: hub id or directory of the weights, in Hugging Face's layout.
-        requires: as of `Model`.
+        requires, limits: as of `Model`.
 
     Raises like `vlmkit.llms.engines.open_engine`.
     """
@@ -43,6 +44,7 @@ def engine_model(
         decoder=decoder,
         prompt=prompt,
         requires=requires,
+        limits=limits,
         backbone=engine.backbone,
         engine=engine,
         readers=(Opened(video=video, image=image),),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vlmkit.hosted import engine_model
 from vlmkit.llms import qwen_vl
 from vlmkit.llms.small import scaled_start
 from vlmkit.media.spec import ImageSpec, VideoSpec
@@ -21,8 +22,28 @@ LIMITS = {"cosmos-reason1-7b": Limits(4096), "tiny": Limits(640)}
 
 
 def build(preset: str, options: BuildOptions) -> Model[Events]:
-    """Wire a preset. Raises `CheckpointError` where weights are missing."""
-    return assemble(_native(preset, options), LIMITS[preset])
+    """Wire a preset, in this process or on an engine. Raises `CheckpointError` where weights are missing."""
+    specs = options.specs or {}
+    video = VideoSpec.from_json(specs["video"]) if "video" in specs else VIDEO[preset]
+    image = ImageSpec.from_json(specs["image"]) if "image" in specs else IMAGE
+    source = options.checkpoint or presets()[preset].sources["weights"]
+    if options.engine != "local":
+        return engine_model(
+            options,
+            source,
+            video=video,
+            image=image,
+            decoder=decoder(lenient=options.engine == "openai"),
+            prompt=prompt,
+            requires=frozenset({"video"}),
+            limits=LIMITS[preset],
+        )
+    where = placement(options.device, options.precision)
+    if options.weights == "random":
+        return assemble(random(preset, where), LIMITS[preset])
+    return assemble(
+        open_native(source, video=video, image=image, where=where, revision=options.revision), LIMITS[preset]
+    )
 
 
 def assemble(native: Native, limits: Limits) -> Model[Events]:
@@ -37,17 +58,6 @@ def assemble(native: Native, limits: Limits) -> Model[Events]:
         backbone=native,
         limits=limits,
     )
-
-
-def _native(preset: str, options: BuildOptions) -> Native:
-    where = placement(options.device, options.precision)
-    if options.weights == "random":
-        return random(preset, where)
-    specs = options.specs or {}
-    video = VideoSpec.from_json(specs["video"]) if "video" in specs else VIDEO[preset]
-    image = ImageSpec.from_json(specs["image"]) if "image" in specs else IMAGE
-    source = options.checkpoint or presets()[preset].sources["weights"]
-    return open_native(source, video=video, image=image, where=where, revision=options.revision)
 
 
 def random(preset: str, where: Placement) -> Native:
