@@ -101,7 +101,7 @@ def test_every_form_is_read(given_: str | float, seconds: float) -> None:
         ({"s": 3}, "dict is no time"),
     ],
 )
-def test_what_is_no_time_is_refused_with_its_reason(given_: str, why: str) -> None:
+def test_what_is_no_time_is_refused_with_its_reason(given_: object, why: str) -> None:
     with pytest.raises(DataError) as caught:
         parse_time(given_, "row 7: end_time")
     assert str(caught.value).startswith("row 7: end_time: wanted a time such as 0:1:32")

@@ -34,7 +34,7 @@ _SAME_FRAME = 1e-6  # frames; what float seconds of a long film lose is far less
 WANTED = "wanted a time such as 0:1:32, 01:32, 01:32.5, 92, 92.5 or '92.5 s'"
 
 
-def parse_time(given: str | float, where: str = "time") -> float:
+def parse_time(given: object, where: str = "time") -> float:
     """Seconds, 0 or more, out of text or a number.
 
     Read are `H:M:S` and `M:S`, padded or not, with a fraction of the seconds after a point or a comma; plain seconds;
@@ -125,7 +125,7 @@ def _ticks(seconds: float, places: int) -> tuple[int, int]:
     """Whole seconds, and the rest in units of the last place: rounded first, so that 59.96 carries over."""
     if not math.isfinite(seconds) or seconds < 0:
         raise DataError(f"wanted seconds of 0 or more; given {seconds!r}")
-    scale = 10**places
+    scale: int = 10**places
     return divmod(math.floor(seconds * scale + 0.5), scale)
 
 
