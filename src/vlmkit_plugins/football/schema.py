@@ -46,7 +46,7 @@ EventClass = Literal[
 CLASSES: tuple[EventClass, ...] = get_args(EventClass)
 
 Description = Annotated[str, Field(min_length=1, max_length=300)]
-Clock = Annotated[str, Field(pattern=r"^[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}$", max_length=8)]
+Clock = Annotated[str, Field(pattern=r"^[0-9]{1,2}:[0-5]?[0-9]:[0-5]?[0-9]$", max_length=8)]
 
 
 class Event(BaseModel):
