@@ -110,10 +110,35 @@ def test_greedy_tokens_equal_plain_transformers(native: Native, index: int) -> N
     plain = _plain(native, sample)
     with torch.inference_mode():
         ids = native.hf.generate(**plain, max_new_tokens=NEW, do_sample=False)[0, plain["input_ids"].shape[1] :]
-    wanted = native.llm._replies._spelled(ids.tolist(), [0.0] * len(ids), 0)
+    wanted = native.llm._replies._spelled(ids.tolist(), [], [], 0)
     reply = native.llm.generate(*_ours(native, [sample]), [None], Limits(NEW))[0]
-    assert (reply.text, reply.stop) == (wanted.text, wanted.stop)
-    assert reply.n_new == wanted.n_new > 0
+    assert (reply.text, reply.stop, reply.ids) == (wanted.text, wanted.stop, wanted.ids)
+    assert reply.n_new == len(reply.ids) == wanted.n_new > 0
+    assert list(reply.prompt_ids) == plain["input_ids"][0].tolist()
+    grids = [plain[name].tolist() for name in ("image_grid_thw", "video_grid_thw") if name in plain]
+    assert [list(grid) for grid in reply.grids] == [grid for of_kind in grids for grid in of_kind]
+
+
+def test_grids_stand_in_the_order_of_the_prompt(native: Native) -> None:
+    (_, _, _, both) = _samples(native)
+    _, tokens = _ours(native, [both, both])
+    film, picture = Message("user", (Slot("video"),)), Message("user", (Slot("image"), "What is it?"))
+    replies = native.llm.generate([Prompt((film, picture)), Prompt((picture, film))], tokens, [None] * 2, Limits(1))
+    first, second = (reply.grids for reply in replies)
+    assert first == tuple(reversed(second))
+    assert [grid[0] > 1 for grid in first] == [True, False]
+
+
+def test_margins_say_how_near_the_next_token_was(native: Native) -> None:
+    prompts, tokens = _ours(native, _samples(native)[:1])
+    (reply,) = native.llm.generate(prompts, tokens, [None], Limits(NEW))
+    rendered = native.llm._chat.render(prompts, tokens)
+    with torch.inference_mode():
+        best = native.hf(**vars(rendered), **native.llm._vision(tokens)).logits[0, -1].topk(2).values
+    assert reply.margins[0] == pytest.approx(float(best[0] - best[1]), abs=1e-4)
+    assert len(reply.margins) == reply.n_new and all(margin >= 0 for margin in reply.margins)
+    hot = native.llm.generate(prompts, tokens, [None], Limits(NEW, temperature=5.0, seed=1))[0]
+    assert any(margin < 0 for margin in hot.margins), "what is drawn is not always the best"
 
 
 def _plain_batch(native: Native, samples: Sequence[Sample]) -> dict[str, Any]:
@@ -156,7 +181,7 @@ def test_a_mixed_batch_equals_plain_transformers(native: Native) -> None:
     assert torch.equal(given, wanted)
     replies = native.llm.generate(prompts, tokens, [None, None], Limits(NEW))
     for row, reply in zip(ids.tolist(), replies, strict=True):
-        assert reply.text == native.llm._replies._spelled(row, [0.0] * NEW, 0).text
+        assert reply.text == native.llm._replies._spelled(row, [], [], 0).text
 
 
 def test_a_batch_equals_its_rows_alone(native: Native) -> None:
@@ -166,6 +191,7 @@ def test_a_batch_equals_its_rows_alone(native: Native) -> None:
     assert len({reply.text for reply in alone}) > 1, "replies that are all the same prove nothing"
     for one, other in zip(together, alone, strict=True):
         assert (one.text, one.stop, one.n_prompt, one.n_new) == (other.text, other.stop, other.n_prompt, other.n_new)
+        assert (one.prompt_ids, one.ids, one.grids) == (other.prompt_ids, other.ids, other.grids)
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
 
 

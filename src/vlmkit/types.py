@@ -19,6 +19,8 @@ T = TypeVar("T")
 Modality = Literal["image", "audio", "video", "text"]
 Lane = Modality | Literal["fused"]
 """Whose rows `Tokens` are: one modality's, or what a projector made of several."""
+ROW = -1
+"""Stands among the ids of a prompt for an encoder's row, which has none."""
 Stop = Literal["end", "length", "unread"]
 """Why a reply is over: it was finished; its budget was; or its prompt was too long, and nothing was written."""
 
@@ -203,8 +205,11 @@ class Generation:
     `logprobs` holds one log-probability a new token, under the constraint where there was one.
     `spans` gives the half-open byte range of each token in `text`.
 
-    `prompt_ids`, `ids` and `grids` are what engines are compared by, where they tell them: the prompt as it was read,
-    slots widened; the new tokens, their end left out; (time, height, width) in patches of each picture or film.
+    `prompt_ids`, `ids`, `grids` and `margins` are what engines are compared by, where they tell them: the prompt as it
+    was read, slots widened, `ROW` where a row without an id stands; the new tokens, their end left out; (time, height,
+    width) in patches of each picture or film, in the prompt's order; how far each new token was ahead of the next best
+    legal one, as a difference of log-probabilities: infinite where no other was legal, below 0 where the best was not
+    drawn.
     """
 
     text: str
@@ -216,6 +221,7 @@ class Generation:
     prompt_ids: tuple[int, ...] = ()
     ids: tuple[int, ...] = ()
     grids: tuple[tuple[int, int, int], ...] = ()
+    margins: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tests.tiny_models import tiny_qwen2
 from vlmkit.decoders.json import JsonDecoder
 from vlmkit.errors import DataError, WiringError
 from vlmkit.llms.embedded import CausalLm
-from vlmkit.types import Lane, Limits, Message, Modality, Prompt, Sample, Slot, Tokens
+from vlmkit.types import ROW, Lane, Limits, Message, Modality, Prompt, Sample, Slot, Tokens
 
 NEW = 12
 DIM = 64
@@ -46,7 +46,17 @@ def test_without_rows_it_is_the_plain_model(llm: CausalLm) -> None:
         out = llm.hf.generate(**ids, max_new_tokens=NEW, do_sample=False)[0, ids["input_ids"].shape[1] :]
     (reply,) = llm.generate([_prompt()], {}, [None], Limits(NEW))
     assert reply.n_prompt == ids["input_ids"].shape[1]
-    assert reply.text == llm._replies._spelled(out.tolist(), [0.0] * NEW, 0).text
+    wanted = llm._replies._spelled(out.tolist(), [], [], 0)
+    assert (reply.text, reply.ids) == (wanted.text, wanted.ids)
+    assert list(reply.prompt_ids) == ids["input_ids"][0].tolist()
+
+
+def test_rows_stand_in_the_prompt_as_what_has_no_id(llm: CausalLm) -> None:
+    (plain,) = llm.generate([_prompt()], {}, [None], Limits(1))
+    (reply,) = llm.generate([_prompt("image")], {"image": _rows(4)}, [None], Limits(1))
+    assert len(reply.prompt_ids) == reply.n_prompt
+    assert reply.prompt_ids.count(ROW) == 4
+    assert tuple(n for n in reply.prompt_ids if n != ROW) == plain.prompt_ids
 
 
 def test_a_batch_equals_its_rows_alone(llm: CausalLm) -> None:

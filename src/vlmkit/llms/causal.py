@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from vlmkit.llms.chat import ChatRenderer, Rendered, pad
+from vlmkit.llms.chat import ChatRenderer, Rendered, grids_of, pad, unpadded
+from vlmkit.llms.positions import follow_films
 from vlmkit.llms.replies import Replies, TokenLoss, cross_entropy
 from vlmkit.types import Constraint, Generation, Lane, Limits, Modality, Prompt, Tokens
 
@@ -26,6 +28,7 @@ class CausalVlm:
         self.module: nn.Module = nn.ModuleList([hf.model.language_model, hf.lm_head])
         self._chat = ChatRenderer(processor)
         self._replies = Replies(hf, self.tokenizer)
+        follow_films(hf.model)
         self._takes_step = "second_per_grid_ts" in inspect.signature(hf.forward).parameters
 
     def generate(
@@ -39,7 +42,10 @@ class CausalVlm:
         rendered = self._chat.render(prompts, tokens)
         inputs = {**self._placed(vars(rendered)), **self._vision(tokens)}
         lengths = rendered.attention_mask.sum(-1).tolist()
-        return self._replies.generate(inputs, constraints, limits, lengths)
+        made = self._replies.generate(inputs, constraints, limits, lengths)
+        ids = unpadded(rendered)
+        grids = grids_of(prompts, tokens)
+        return [replace(reply, prompt_ids=ids[i], grids=grids[i]) for i, reply in enumerate(made)]
 
     def loss(
         self,

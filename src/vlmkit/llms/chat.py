@@ -108,6 +108,24 @@ class ChatRenderer:
         return clocks
 
 
+def unpadded(rendered: Rendered) -> list[tuple[int, ...]]:
+    """The ids of each prompt without the padding of its batch."""
+    rows = zip(rendered.input_ids, rendered.attention_mask.bool(), strict=True)
+    return [tuple(ids[real].tolist()) for ids, real in rows]
+
+
+def grids_of(prompts: Sequence[Prompt], tokens: Mapping[Lane, Tokens]) -> list[tuple[tuple[int, int, int], ...]]:
+    """Of each prompt the (time, height, width) in patches behind its slots, in order, where rows have a grid."""
+    left = {lane: iter(rows.grid.tolist()) for lane, rows in tokens.items() if rows.grid is not None}
+    found: list[tuple[tuple[int, int, int], ...]] = []
+    for index, prompt in enumerate(prompts):
+        slots = [part.modality for message in prompt.messages for part in message.parts if isinstance(part, Slot)]
+        own = [lane for lane in slots if lane in left and tokens[lane].lengths[index]]
+        grids = [next(left[lane]) for lane in own]
+        found.append(tuple((steps, height, width) for steps, height, width in grids))
+    return found
+
+
 def plain(text: str, special: Sequence[str]) -> str:
     """Text that cannot end a turn or open a slot: a special token in it gets a zero-width space inside."""
     for token in special:

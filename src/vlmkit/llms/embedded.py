@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from vlmkit.errors import DataError, WiringError
 from vlmkit.llms.chat import plain
 from vlmkit.llms.replies import Replies, TokenLoss, cross_entropy
-from vlmkit.types import Constraint, Generation, Lane, Limits, Modality, Prompt, Slot, Tokens
+from vlmkit.types import ROW, Constraint, Generation, Lane, Limits, Modality, Prompt, Slot, Tokens
 
 # Where rows go, inside the text that the chat template is given: a private-use character that no user text keeps.
 _MARK = "\ue000"
@@ -53,7 +54,8 @@ class CausalLm:
         Raises `WiringError` where slots and rows do not match.
         """
         with torch.inference_mode():
-            rows = [self._embedded(self._pieces(prompt, tokens, i)) for i, prompt in enumerate(prompts)]
+            pieces = [self._pieces(prompt, tokens, i) for i, prompt in enumerate(prompts)]
+            rows = [self._embedded(one) for one in pieces]
             fits = [i for i, row in enumerate(rows) if len(row) + limits.max_new_tokens <= self.context]
             replies = [Generation("", "unread", len(row), 0) for row in rows]
             if not fits:
@@ -64,7 +66,7 @@ class CausalLm:
         made = self._replies.generate(inputs, [constraints[i] for i in fits], limits, lengths)
         for i, reply in zip(fits, made, strict=True):
             replies[i] = reply
-        return replies
+        return [replace(reply, prompt_ids=_ids(one)) for reply, one in zip(replies, pieces, strict=True)]
 
     def loss(
         self,
@@ -153,6 +155,11 @@ def _of_sample(tokens: Mapping[Lane, Tokens], index: int) -> Iterator[tuple[Lane
     for modality, rows in tokens.items():
         start = sum(rows.lengths[:index])
         yield modality, rows.values[start : start + rows.lengths[index]]
+
+
+def _ids(pieces: Sequence[list[int] | Tensor]) -> tuple[int, ...]:
+    """What a prompt can be compared by: its words' ids, and `ROW` for each row among them."""
+    return tuple(n for piece in pieces for n in (piece if isinstance(piece, list) else [ROW] * len(piece)))
 
 
 def _cut(tail: list[int], n_prompt: int, budget: int, index: int) -> list[int]:

@@ -65,15 +65,25 @@ class Replies:
             )
         given = inputs.get("input_ids")  # ids come back with their prompt, embeddings without
         new = ids if given is None else ids[:, given.shape[1] :]
-        logprobs = record.finish(new)
-        return [self._spelled(new[i].tolist(), logprobs[i].tolist(), n) for i, n in enumerate(n_prompt)]
+        logprobs, margins = (each.tolist() for each in record.finish(new))
+        return [self._spelled(new[i].tolist(), logprobs[i], margins[i], n) for i, n in enumerate(n_prompt)]
 
-    def _spelled(self, ids: Sequence[int], logprobs: Sequence[float], n_prompt: int) -> Generation:
+    def _spelled(
+        self, ids: Sequence[int], logprobs: Sequence[float], margins: Sequence[float], n_prompt: int
+    ) -> Generation:
         n_new = next((i for i, token in enumerate(ids) if token in self._ends), None)
         kept = ids if n_new is None else ids[:n_new]
         text, spans = self._speller.spell(kept)
+        n = len(kept)
         return Generation(
-            text, "length" if n_new is None else "end", n_prompt, len(kept), tuple(logprobs[: len(kept)]), spans
+            text=text,
+            stop="length" if n_new is None else "end",
+            n_prompt=n_prompt,
+            n_new=n,
+            logprobs=tuple(logprobs[:n]),
+            spans=spans,
+            ids=tuple(kept),
+            margins=tuple(margins[:n]),
         )
 
 
@@ -85,11 +95,12 @@ def _sampling(temperature: float) -> dict[str, Any]:
 
 
 class _LogProbs(LogitsProcessor):
-    """Keeps the log-probability of each chosen token, one step of scores at a time instead of all of them."""
+    """Keeps of each chosen token its log-probability and its lead, one step of scores at a time instead of all."""
 
     def __init__(self) -> None:
         self._scores: Tensor | None = None
         self._chosen: list[Tensor] = []
+        self._leads: list[Tensor] = []
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         if input_ids.shape[1]:  # embeddings bring no ids along
@@ -98,10 +109,15 @@ class _LogProbs(LogitsProcessor):
         return scores
 
     def _take(self, ids: Tensor) -> None:
-        if self._scores is not None:
-            self._chosen.append(self._scores.gather(1, ids[:, None])[:, 0])
+        if self._scores is None:
+            return
+        chosen = self._scores.gather(1, ids[:, None])[:, 0]
+        best, places = self._scores.topk(2)
+        rival = torch.where(places[:, 0] == ids, best[:, 1], best[:, 0])
+        self._chosen.append(chosen)
+        self._leads.append(chosen - rival)
 
-    def finish(self, new: Tensor) -> Tensor:
-        """`[b, n_new]`."""
+    def finish(self, new: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probabilities, and how far they are above the best other one: `[b, n_new]` each."""
         self._take(new[:, -1])
-        return torch.stack(self._chosen, dim=1)
+        return torch.stack(self._chosen, dim=1), torch.stack(self._leads, dim=1)
