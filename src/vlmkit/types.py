@@ -21,8 +21,8 @@ Lane = Modality | Literal["fused"]
 """Whose rows `Tokens` are: one modality's, or what a projector made of several."""
 ROW = -1
 """Stands among the ids of a prompt for an encoder's row, which has none."""
-Stop = Literal["end", "length", "unread"]
-"""Why a reply is over: it was finished; its budget was; or its prompt was too long, and nothing was written."""
+Stop = Literal["end", "length", "unread", "failed"]
+"""Why a reply is over: it was finished; its budget was; its prompt was too long; or the engine failed to give one."""
 
 
 @dataclass(frozen=True)
@@ -210,6 +210,8 @@ class Generation:
     width) in patches of each picture or film, in the prompt's order; how far each new token was ahead of the next best
     legal one, as a difference of log-probabilities: infinite where no other was legal, below 0 where the best was not
     drawn.
+
+    `problem` says why there is no reply, where `stop` is "failed".
     """
 
     text: str
@@ -222,6 +224,7 @@ class Generation:
     ids: tuple[int, ...] = ()
     grids: tuple[tuple[int, int, int], ...] = ()
     margins: tuple[float, ...] = ()
+    problem: Problem | None = None
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,15 @@ def test_decode_of_encode_also_for_strings_that_no_grammar_writes(words: str) ->
     assert decoder.decode(reply(decoder.encode(value)), SAMPLE).value == value
 
 
+@pytest.mark.parametrize("lenient", [False, True])
+def test_an_engine_that_gave_no_reply_says_why(lenient: bool) -> None:
+    why = Problem("engine_failed", "HTTP 500", "engine")
+    failed = Generation("", "failed", n_prompt=0, n_new=0, problem=why)
+    prediction = JsonDecoder(Hint, lenient=lenient).decode(failed, SAMPLE)
+    assert prediction.value is None
+    assert prediction.problems == (replace(why, fatal=True),)
+
+
 @fixed
 @given(
     st.text() | st.text('{}[]",:\\tru e0') | st.from_regex(r'\{"code":(1|22|3),"words":("[^"]{0,7}"|null)\}?'),

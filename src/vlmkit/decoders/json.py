@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel
@@ -94,6 +94,8 @@ class JsonDecoder(Generic[M]):
         if evidence.stop == "unread":
             text = f"the prompt has {evidence.n_prompt} positions, and no reply fits behind it; give less"
             return self._without(evidence, sample, [Problem("prompt_too_long", text, fatal=True)])
+        if evidence.problem is not None:
+            return self._without(evidence, sample, [replace(evidence.problem, fatal=True)])
         read_as, piece = self._strict(evidence, problems)
         if isinstance(read_as, Problem) and self.lenient:
             read_as, piece = self._lenient(evidence, problems), None
