@@ -16,7 +16,8 @@ import pytest
 from av.stream import Disposition
 
 from tests.media.films import SPEC, film, lying_duration, lying_rate, number_of, numbered, turned, written
-from vlmkit.media import Frames, VideoSpec, entropy_curve, open_video
+from vlmkit.errors import MediaError
+from vlmkit.media import Frames, VideoSpec, entropy_curve, length_s, open_video
 from vlmkit.media.film import FileFilm
 from vlmkit.media.pixels import Scaler
 from vlmkit.types import Clip
@@ -252,3 +253,11 @@ def test_importing_media_loads_no_decoder() -> None:
     code = "import sys, vlmkit.media; print(sorted({'av', 'PIL', 'torch', 'matplotlib'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_films_length_is_told_without_decoding(tmp_path: Path) -> None:
+    clip = Clip(np.zeros((10, 8, 8, 3), np.uint8), fps=4)
+    assert length_s(clip) == pytest.approx(2.5) == open_video(clip, VideoSpec()).duration_s
+    assert length_s(Clip(clip.source, 0.5, 1.25, fps=4)) == pytest.approx(0.75)
+    with pytest.raises(MediaError, match="missing"):
+        length_s(Clip(tmp_path / "gone.mp4"))

@@ -7,7 +7,7 @@ from vlmkit.media.image import Picture, open_image
 from vlmkit.media.plot import plot_samplers
 from vlmkit.media.size import target_size
 from vlmkit.media.spec import WHOLE, AudioSpec, ImageSpec, VideoSpec
-from vlmkit.media.video import Frames, entropy_curve, open_video
+from vlmkit.media.video import Frames, entropy_curve, length_s, open_video
 
 __all__ = [
     "WHOLE",
@@ -18,6 +18,7 @@ __all__ = [
     "VideoSpec",
     "Waveform",
     "entropy_curve",
+    "length_s",
     "open_audio",
     "open_image",
     "open_video",

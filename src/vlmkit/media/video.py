@@ -81,6 +81,13 @@ def entropy_curve(clip: Clip, spec: VideoSpec) -> tuple[tuple[float, ...], tuple
     return tuple(float(film.index.times_s[i]) - window.start_s for i in positions), tuple(bits)
 
 
+def length_s(clip: Clip) -> float:
+    """How long `clip` lasts, in seconds, by the film's packets: nothing is decoded. Raises `MediaError`."""
+    film = _film(clip)
+    window = _window(film, clip, VideoSpec(max_s=None))
+    return window.end_s - window.start_s
+
+
 def _film(clip: Clip) -> Film:
     source = clip.source
     film: Film

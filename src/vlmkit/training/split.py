@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from vlmkit.errors import DataError, VlmkitError
-from vlmkit.media.content import content_sha256
+from vlmkit.grouping import contents, linked
 from vlmkit.types import Sample
 
 _TOGETHER = ("group", "source", "subject")  # names in a sample's meta; samples that share one stay on one side
@@ -40,53 +38,13 @@ def _places(samples: Sequence[Sample]) -> list[float]:
     """A number from 0 to 1 a sample, the same for all that belong together."""
     names = [[f"{name} {one.meta[name]}" for name in _TOGETHER if one.meta.get(name) is not None] for one in samples]
     ids = [f"id {sample.id}" for sample in samples]
-    sets = _sets([[*some, *more, own] for some, more, own in zip(names, _contents(samples), ids, strict=True)])
+    sets = linked([[*some, *more, own] for some, more, own in zip(names, contents(samples), ids, strict=True)])
     # A set is called by what its samples share, in the order of _TOGETHER; by an id only where they share no name.
     called: dict[int, tuple[bool, str]] = {}
     for number, some, own in zip(sets, names, ids, strict=True):
         name = (False, min(some)) if some else (True, own)
         called[number] = min(called.get(number, name), name)
     return [_number(called[number][1]) for number in sets]
-
-
-def _sets(keys: Sequence[Sequence[str]]) -> list[int]:
-    """Which set each item is in: two with a common key are in one, and so are those that a third one links."""
-    parents = list(range(len(keys)))
-
-    def root(item: int) -> int:
-        while parents[item] != item:
-            parents[item] = parents[parents[item]]
-            item = parents[item]
-        return item
-
-    owners: dict[str, int] = {}
-    for item, some in enumerate(keys):
-        for key in some:
-            parents[root(item)] = root(owners.setdefault(key, item))
-    return [root(item) for item in range(len(keys))]
-
-
-def _contents(samples: Sequence[Sample]) -> list[list[str]]:
-    """What each sample's media hold, whatever window of it is meant; a file by its path where no other is as large."""
-    sources = [[medium.source for medium in sample.media.values()] for sample in samples]
-    files = {Path(source).resolve() for some in sources for source in some if isinstance(source, str | Path)}
-    sizes = {file: file.stat().st_size for file in files if file.is_file()}
-    alike = Counter(sizes.values())
-    keys: dict[Path, str] = {}
-    for file in files:
-        keys[file] = f"path {file}"
-        if alike[sizes.get(file, -1)] > 1:
-            try:
-                keys[file] = f"content {content_sha256(file)}"
-            except OSError:
-                continue  # the encoder says it better
-    return [
-        [
-            keys[Path(source).resolve()] if isinstance(source, str | Path) else f"content {content_sha256(source)}"
-            for source in some
-        ]
-        for some in sources
-    ]
 
 
 def _number(name: str) -> float:

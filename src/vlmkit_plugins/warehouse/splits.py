@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import combinations
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from vlmkit.errors import DataError, MediaError
+from vlmkit.errors import DataError
+from vlmkit.grouping import Mark, contents, leaks
 from vlmkit.types import Sample
 
 SPLITS: Mapping[str, frozenset[str]] = {
@@ -38,54 +37,32 @@ def leak_check(splits: Mapping[str, Iterable[Sample]], by_subject: bool = True) 
     Also raises `DataError` for a sample without a film, and `MediaError` for a film that cannot be read: neither can be
     compared.
     """
-    owners: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)  # what is shared -> split -> first sample id
-    digests: dict[Path, str] = {}
-    for split, samples in splits.items():
-        for sample in samples:
-            for mark in _marks(sample, digests, by_subject):
-                owners[mark].setdefault(split, sample.id)
-    pairs = [
-        f"{kind}: {ids[a]!r} ({a}) and {ids[b]!r} ({b})"
-        for (kind, _), ids in owners.items()
-        for a, b in combinations(ids, 2)
-    ]
-    if pairs:
-        raise DataError(f"{len(pairs)} leaks between splits: " + "; ".join(pairs))
+    placed = [(split, sample) for split, samples in splits.items() for sample in samples]
+    films = contents([_film(sample) for _, sample in placed], strict=True)
+    found = leaks(
+        (split, sample.id, _marks(sample, film, by_subject))
+        for (split, sample), (film,) in zip(placed, films, strict=True)
+    )
+    if found:
+        raise DataError(f"{len(found)} leaks between splits: " + "; ".join(map(str, found)))
 
 
-def _marks(sample: Sample, digests: dict[Path, str], by_subject: bool) -> Iterator[tuple[str, str]]:
-    yield "same id", sample.id
-    yield "same film", _content(sample, digests)
+def _marks(sample: Sample, film: str, by_subject: bool) -> Iterator[Mark]:
+    yield "id", sample.id
+    yield "film", film
     subject, session = sample.meta.get("subject"), sample.meta.get("session")
     if by_subject and subject is not None:
-        yield "same subject", str(subject)
+        yield "subject", str(subject)
     if subject is not None and session is not None:
-        yield "same session", f"{subject}/{session}"
+        yield "session", f"{subject}/{session}"
 
 
-def _content(sample: Sample, digests: dict[Path, str]) -> str:
+def _film(sample: Sample) -> Sample:
+    """The sample with its film alone. Raises `DataError` where there is none that can be compared."""
     clip = sample.media.get("video")
-    source = None if clip is None else clip.source
-    if isinstance(source, bytes):
-        return hashlib.sha256(source).hexdigest()
-    if isinstance(source, np.ndarray):
-        digest = hashlib.sha256(f"{source.dtype.str} {source.shape} ".encode())  # the bytes alone do not say the shape
-        digest.update(source.tobytes())
-        return digest.hexdigest()
-    if isinstance(source, str | Path):
-        path = Path(source)
-        if path not in digests:
-            digests[path] = _digest(path)
-        return digests[path]
-    given = "none" if clip is None else type(source).__name__
-    raise DataError(f"{sample.id}: wanted a film to compare between splits (a file, bytes, or an array); given {given}")
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as film:
-            return hashlib.file_digest(film, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise MediaError(str(path), "missing", "no such file, so it cannot be compared between splits") from None
-    except OSError:
-        raise MediaError(str(path), "unreadable", "cannot be read, so it cannot be compared between splits") from None
+    if clip is None or not isinstance(clip.source, str | Path | bytes | np.ndarray):
+        given = "none" if clip is None else type(clip.source).__name__
+        raise DataError(
+            f"{sample.id}: wanted a film to compare between splits (a file, bytes, or an array); given {given}"
+        )
+    return replace(sample, media={"video": clip})
