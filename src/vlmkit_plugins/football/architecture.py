@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig
-from vlmkit_plugins.football.wording import descriptions
+from vlmkit_plugins.football.story import descriptions
 
 from vlmkit.llms import qwen_vl
 from vlmkit.llms.small import WORDS, small_tokenizer
@@ -15,18 +15,16 @@ from vlmkit_plugins.football.schema import CLASSES, WINDOW_S, Event, events_of
 
 def tokenizer() -> PreTrainedTokenizerFast:
     """Byte-level BPE over the task's own words. A second is one token, and so is a shirt's number with its sign."""
-    return small_tokenizer(_corpus(), qwen_vl.CHAT, qwen_vl.SPECIAL, words=rf"#\p{{N}}{{1,2}}|{WORDS}")
+    return small_tokenizer(_corpus(), qwen_vl.CHAT, qwen_vl.SPECIAL, words=rf" ?#\p{{N}}{{1,2}}|{WORDS}")
 
 
 def _corpus() -> list[str]:
     last = int(WINDOW_S) + 1
-    told = [*descriptions(), "unknown"]
-    replies = [
-        events_of(
-            [Event(description=text, start_time="0:0:0", end_time=f"0:0:{last}", event=CLASSES[i % len(CLASSES)])] * 2
-        ).model_dump_json()
-        for i, text in enumerate(told * (1 + len(CLASSES) // len(told)))
+    told = [
+        Event(description=words, start_time="0:0:0", end_time=f"0:0:{last}", event=CLASSES[i % len(CLASSES)])
+        for i, words in enumerate(descriptions())
     ]
+    replies = [events_of([one, one]).model_dump_json() for one in told]
     return [*map(str, range(last + 1)), *replies, "[]", QUESTION, "user\n", "assistant\n"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from vlmkit.training.stage import Stage
@@ -9,6 +10,7 @@ from vlmkit.types import Sample
 from vlmkit_plugins.football.schema import WINDOW_S
 
 PLAY = "Play"
+_SHIRT = re.compile(r"#(\d{1,2})\b")
 
 
 def event_at(sample: Sample, time_s: float) -> str | None:
@@ -20,10 +22,12 @@ def event_at(sample: Sample, time_s: float) -> str | None:
 
 
 def shirt_at(sample: Sample, time_s: float) -> str | None:
-    """The number that the acting player wears at a moment; None between events."""
-    for (_, start, end), number in zip(sample.meta.get("timeline", ()), sample.meta.get("numbers", ()), strict=False):
-        if start <= time_s < end and number is not None:
-            return str(number)
+    """The number on the shirt of the player who acts at a moment, as the truth describes it; None between events."""
+    for (_, start, end), event in zip(
+        sample.meta.get("timeline", ()), sample.truth.root if sample.truth else (), strict=False
+    ):
+        if start <= time_s < end and (found := _SHIRT.search(event.description)):
+            return found[1]
     return None
 
 
@@ -34,6 +38,8 @@ _LAST = int(WINDOW_S) + 1
 _TINY = (
     Stage("see", "probe", ("encoder",), {"encoder": 2e-3}, steps=250, batch_size=8,
           label_at=event_at, label_names=("timeline",)),
+    Stage("shirts", "probe", ("encoder",), {"encoder": 1e-3}, steps=250, batch_size=8,
+          label_at=shirt_at, label_names=("timeline",)),
     Stage("read", "sft", ("llm",), {"llm": 1.5e-3}, steps=1500, batch_size=16, sigma=0.7, last_number=_LAST),
     Stage("join", "sft", ("encoder", "llm"), {"encoder": 5e-4, "llm": 8e-4}, steps=300, batch_size=8,
           sigma=0.7, last_number=_LAST),

@@ -100,6 +100,17 @@ def event(shot: Shot, match: Match) -> Event:
     return Event(description=words, start_time=hms(shot.start / FPS), end_time=hms(shot.end / FPS), event=kind)
 
 
+def descriptions() -> list[str]:
+    """Every description there is: what a small model has to have words for."""
+    return [
+        f"Player #{number} in {colour} {words}"
+        for endings in _WORDS.values()
+        for words in dict.fromkeys(endings)
+        for colour in JERSEYS
+        for number in range(1, NUMBERS + 1)
+    ]
+
+
 def match_of(seed: int, number: int) -> Match:
     """Match `number` of `seed`."""
     rng = np.random.default_rng([seed, number, 1])
