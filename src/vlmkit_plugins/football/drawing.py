@@ -9,10 +9,8 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from PIL import ImageChops
 
 from vlmkit_plugins.football.pen import (
-    DARKEST,
     INK,
     JERSEYS,
     MARGIN_PX,
@@ -28,6 +26,10 @@ from vlmkit_plugins.football.scenes import SCENES, Beat
 from vlmkit_plugins.football.story import FPS, Match, Shot, Story
 
 _NOISE_FRAMES = 24
+_NOISE_MOST = 9
+_LEVEL = (10, 19)  # what is added to red, green and blue: a tint
+_DIMS: tuple[tuple[int, ...], ...] = ((2,), (3, 4), (3,), (4,))
+"""How bright a clip is: a pixel loses these fractions of itself, as powers of a half. Shifts of bytes cost nothing."""
 _PLAYERS = 14
 _FULL_PX = (SIZE_PX[0] + 2 * MARGIN_PX, SIZE_PX[1] + 2 * MARGIN_PX)
 
@@ -38,7 +40,8 @@ View = Callable[[float], Pillow.Image]
 
 def render(story: Story, rng: np.random.Generator) -> Iterator[Frames]:
     """The frames of a clip, one by one, each `[112, 168, 3]` RGB. The next overwrites a frame: copy what stays."""
-    light, noise = _light(rng), _noise() + np.uint8(rng.integers(DARKEST - 2, 18))
+    dim = _DIMS[int(rng.integers(len(_DIMS)))]
+    noise = _noise() + rng.integers(*_LEVEL, 3, dtype=np.uint8)
     noise_from = int(rng.integers(_NOISE_FRAMES))
     shake_hz, shake_at = rng.uniform(0.15, 0.5, 2), rng.uniform(0, 1, 2)
     frame = np.empty((SIZE_PX[1], SIZE_PX[0], 3), np.uint8)
@@ -50,24 +53,19 @@ def render(story: Story, rng: np.random.Generator) -> Iterator[Frames]:
             x, y = (int(v) + MARGIN_PX for v in sway.round())
             seen = full.crop((x, y, x + SIZE_PX[0], y + SIZE_PX[1]))
             _scoreboard(seen, story.match)
-            # what is drawn and lit stays below 255 by more than the noise and its level, so bytes are added as they are
-            yield np.add(
-                np.asarray(ImageChops.multiply(seen, light)), noise[(noise_from + 7 * index) % _NOISE_FRAMES], out=frame
-            )
-
-
-def _light(rng: np.random.Generator) -> Pillow.Image:
-    """What every frame is multiplied with: how bright it is, and of which tint."""
-    gain = float(rng.uniform(0.74, 0.9)) * rng.uniform(0.96, 1.04, 3)
-    r, g, b = (int(v) for v in (255 * gain).round())
-    return Pillow.new("RGB", SIZE_PX, (r, g, b))
+            pixels = np.asarray(seen)
+            # dimmed, all is below 255 by more than the noise and its level: bytes may be added as they are
+            np.copyto(frame, pixels)
+            for bits in dim:
+                frame -= pixels >> bits
+            yield np.add(frame, noise[(noise_from + 7 * index) % _NOISE_FRAMES], out=frame)
 
 
 @cache
 def _noise() -> NDArray[np.uint8]:
     """A bank of sensor noise as bytes to add modulo 256, the same for every clip; clips differ in where they start."""
     rng = np.random.default_rng(20261121)
-    bank = rng.normal(0, 2.5, (_NOISE_FRAMES, SIZE_PX[1], SIZE_PX[0], 3)).round().clip(-12, 12)
+    bank = rng.normal(0, 2.5, (_NOISE_FRAMES, SIZE_PX[1], SIZE_PX[0], 3)).round().clip(-_NOISE_MOST, _NOISE_MOST)
     return bank.astype(np.int8).view(np.uint8)
 
 

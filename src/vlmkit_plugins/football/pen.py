@@ -16,7 +16,7 @@ SIZE_PX = (168, 112)
 MARGIN_PX = 6
 """Room around a scene for the camera to move in."""
 DARKEST, BRIGHTEST = 14, 241
-"""All colours stay inside, so that noise of up to +-12 can be added to bytes without wrapping round."""
+"""All colours stay inside, so that light and noise can be added to bytes without wrapping round."""
 
 JERSEYS: Mapping[str, Colour] = {
     "red": (214, 30, 38),
