@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig
-from vlmkit_plugins.football.story import descriptions
 
 from vlmkit.llms import qwen_vl
 from vlmkit.llms.small import WORDS, small_tokenizer
 from vlmkit_plugins.football.head import QUESTION
 from vlmkit_plugins.football.schema import CLASSES, WINDOW_S, Event, events_of
+from vlmkit_plugins.football.story import descriptions
 
 
 def tokenizer() -> PreTrainedTokenizerFast:

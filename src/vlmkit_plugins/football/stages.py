@@ -23,9 +23,8 @@ def event_at(sample: Sample, time_s: float) -> str | None:
 
 def shirt_at(sample: Sample, time_s: float) -> str | None:
     """The number on the shirt of the player who acts at a moment, as the truth describes it; None between events."""
-    for (_, start, end), event in zip(
-        sample.meta.get("timeline", ()), sample.truth.root if sample.truth else (), strict=False
-    ):
+    events = sample.truth.root if sample.truth is not None else ()
+    for (_, start, end), event in zip(sample.meta.get("timeline", ()), events, strict=False):
         if start <= time_s < end and (found := _SHIRT.search(event.description)):
             return found[1]
     return None
