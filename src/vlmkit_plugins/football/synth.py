@@ -116,7 +116,12 @@ def _write_one(folder: Path, seed: int, index: int) -> dict[str, Any]:
         "video": video,
         "truth": story.truth.model_dump(mode="json"),
         "source": story.match.source,
-        "meta": {"timeline": story.timeline, "jerseys": list(story.match.teams), "synthetic": True},
+        "meta": {
+            "video_s": round(story.n_frames / FPS, 4),
+            "timeline": story.timeline,
+            "jerseys": list(story.match.teams),
+            "synthetic": True,
+        },
     }
 
 
