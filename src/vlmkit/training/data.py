@@ -18,6 +18,7 @@ from vlmkit.prepared import Prepared
 from vlmkit.protocols import Encoder
 from vlmkit.training import processes
 from vlmkit.training.bar import follow
+from vlmkit.training.bytes import Bytes
 from vlmkit.training.cache import FeatureCache, Kept
 from vlmkit.training.features import absent, moved, split
 from vlmkit.training.stage import Stage
@@ -102,7 +103,7 @@ def prepare(
 ) -> tuple[Rows, dict[str, str]]:
     """Decode every sample once, and run the encoders that no stage trains; rows that the cache has cost neither.
 
-    Inputs of encoders that learn are kept, pixels in half precision, which costs a normalised pixel under 1/1000.
+    Inputs of encoders that learn are kept, pixels as one byte each (`bytes.Bytes`).
     Returns the rows to learn from, and `{sample id: reason}` of the others, those with a medium that could not be read
     or a truth that what was read cannot show among them. Raises `DataError` when none is left.
     """
@@ -171,7 +172,7 @@ def _rows(
         ready = _ahead(pool, model, samples, stand_ins)
         while chunk := [Row(one) for one in islice(ready, _BATCH)]:
             for row in _encoded(model, chunk, keep, cache):
-                yield replace(row, prepared=_halved(row.prepared))
+                yield replace(row, prepared=_small(row.prepared))
 
 
 def _ahead(
@@ -235,10 +236,10 @@ def _rows_of(
 
 
 def whole(inputs: Inputs) -> Inputs:
-    """Pixels as an encoder was promised them, whatever type they are kept in."""
-    return {name: v.float() if name.startswith("pixel_values") else v for name, v in inputs.items()}
+    """Pixels as an encoder was promised them, however they are kept."""
+    return {name: v.values() if isinstance(v, Bytes) else v for name, v in inputs.items()}
 
 
-def _halved(one: Prepared) -> Prepared:
-    inputs = tuple({k: v.half() if k.startswith("pixel_values") else v for k, v in made.items()} for made in one.inputs)
-    return replace(one, inputs=inputs)
+def _small(one: Prepared) -> Prepared:
+    kept = ({k: Bytes.of(v) if k.startswith("pixel_values") else v for k, v in made.items()} for made in one.inputs)
+    return replace(one, inputs=tuple(kept))
