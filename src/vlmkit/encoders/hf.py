@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vlmkit.encoders.opened import Opened
+from vlmkit.media.clock import TICKS, spacing_s, ticks
 from vlmkit.media.spec import ImageSpec, VideoSpec
 from vlmkit.media.video import Frames
 from vlmkit.types import Batch, Features, Inputs, Modality, Sample
-
-_ROUNDING = 1e-3  # of rates and times: containers count in ticks of their own
 
 _GRID = {"image": "image_grid_thw", "video": "video_grid_thw"}
 _PIXELS = {"image": "pixel_values", "video": "pixel_values_videos"}
@@ -62,28 +59,15 @@ class HfVision:
         video = torch.from_numpy(frames.images).permute(0, 3, 1, 2)  # [n, 3, h, w], uint8
         made = processor(videos=[video], **options)
         size: int = processor.temporal_patch_size
-        times = list(frames.times_s)
+        times = [tick / TICKS for tick in ticks(frames)]
         times += [times[-1]] * (-len(times) % size)  # upstream repeats the last frame to fill the last time step
+        means = [(times[i] + times[i + size - 1]) / 2 for i in range(0, len(times), size)]
         return {
             "pixel_values_videos": made["pixel_values_videos"],
             "video_grid_thw": made["video_grid_thw"],
-            "times_s": torch.tensor([(times[i] + times[i + size - 1]) / 2 for i in range(0, len(times), size)]),
-            "step_s": size * self._spacing(frames),
+            "times_s": torch.tensor(means, dtype=torch.float64),  # Qwen3-VL writes them with one decimal place
+            "step_s": size * spacing_s(frames, self.video_spec),
         }
-
-    def _spacing(self, frames: Frames) -> float:
-        """Seconds between two frames, as Qwen2.5-VL's M-RoPE wants it: one figure for the whole film.
-
-        Positions are truncated to whole numbers, so a figure that falls just short of the nominal one would move
-        frames: the asked rate counts where it could be met, and the median of the real distances elsewhere.
-        """
-        spec = self.video_spec
-        thinned = any(note.code == "frames_capped" for note in frames.notes)
-        met = spec.sampler == "fps" and not thinned and frames.source_fps > spec.fps * (1 - _ROUNDING)
-        if met or len(frames.times_s) < 2:
-            return 1.0 / spec.fps
-        gaps = [b - a for a, b in pairwise(frames.times_s)]
-        return median(gaps) * (1 + _ROUNDING)
 
     def encode(self, batch: Batch) -> dict[Modality, Features]:
         """Rows after the merger, in reading order; `deep` holds the deepstack rows of Qwen3-VL."""
