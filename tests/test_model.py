@@ -223,7 +223,18 @@ def test_clips_take_numbers_only(numbers: dict[str, Any]) -> None:
         Clip("x.mp4", **numbers)
 
 
-@pytest.mark.parametrize("numbers", [{"max_new_tokens": 0}, {"max_new_tokens": 9, "temperature": -1.0}])
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"max_new_tokens": 0},
+        {"max_new_tokens": 9, "temperature": -1.0},
+        {"max_new_tokens": 9, "temperature": float("nan")},
+        {"max_new_tokens": 9, "top_p": 0.0},
+        {"max_new_tokens": 9, "top_p": 1.1},
+        {"max_new_tokens": 9, "repetition_penalty": 0.0},
+        {"max_new_tokens": 9, "repetition_penalty": float("inf")},
+    ],
+)
 def test_limits_take_possible_numbers_only(numbers: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="wanted max_new_tokens of 1 or more"):
+    with pytest.raises(ValueError, match=r"wanted (max_new_tokens of 1 or more|top_p above 0)"):
         Limits(**numbers)

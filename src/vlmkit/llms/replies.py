@@ -61,7 +61,7 @@ class Replies:
                 max_new_tokens=limits.max_new_tokens,
                 eos_token_id=self._ends,
                 pad_token_id=self._tokenizer.pad_token_id,
-                **_sampling(limits.temperature),
+                **_sampling(limits),
             )
         given = inputs.get("input_ids")  # ids come back with their prompt, embeddings without
         new = ids if given is None else ids[:, given.shape[1] :]
@@ -87,11 +87,12 @@ class Replies:
         )
 
 
-def _sampling(temperature: float) -> dict[str, Any]:
+def _sampling(limits: Limits) -> dict[str, Any]:
     # Explicit everywhere: a checkpoint's own generation_config (top_k 1, say) would quietly change the draw.
-    if temperature == 0:
-        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, "repetition_penalty": 1.0}
-    return {"do_sample": True, "temperature": temperature, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0}
+    same = {"repetition_penalty": limits.repetition_penalty}
+    if limits.temperature == 0:
+        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None, **same}
+    return {"do_sample": True, "temperature": limits.temperature, "top_p": limits.top_p, "top_k": 0, **same}
 
 
 class _LogProbs(LogitsProcessor):
