@@ -38,8 +38,11 @@ View = Callable[[float], Pillow.Image]
 """What a shot shows at a number of seconds since it began: a picture of `SIZE_PX` with a margin around."""
 
 
-def render(story: Story, rng: np.random.Generator) -> Iterator[Frames]:
-    """The frames of a clip, one by one, each `[112, 168, 3]` RGB. The next overwrites a frame: copy what stays."""
+def render(story: Story, rng: np.random.Generator, step: int = 1) -> Iterator[Frames]:
+    """The frames of a clip, one by one, each `[112, 168, 3]` RGB. The next overwrites a frame: copy what stays.
+
+    With a `step`, only every `step`-th frame; these are the same as without.
+    """
     dim = _DIMS[int(rng.integers(len(_DIMS)))]
     noise = _noise() + rng.integers(*_LEVEL, 3, dtype=np.uint8)
     noise_from = int(rng.integers(_NOISE_FRAMES))
@@ -47,7 +50,7 @@ def render(story: Story, rng: np.random.Generator) -> Iterator[Frames]:
     frame = np.empty((SIZE_PX[1], SIZE_PX[0], 3), np.uint8)
     for shot in story.shots:
         view = _play(shot, story.match) if shot.kind == "play" else _other(shot, story.match)
-        for index in range(shot.start, shot.end):
+        for index in range(-(-shot.start // step) * step, shot.end, step):
             full = view((index - shot.start) / FPS)
             sway = np.sin(2 * math.pi * (shake_hz * index / FPS + shake_at)) * (MARGIN_PX - 2)
             x, y = (int(v) + MARGIN_PX for v in sway.round())

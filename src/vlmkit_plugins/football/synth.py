@@ -62,10 +62,14 @@ def draw_clip(seed: int, index: int) -> Drawn:
     return Drawn(np.stack(frames), story)
 
 
-def write_film(path: Path, frames: Iterable[Frames]) -> None:
-    """H.264 in mp4, yuv420p, `FPS`, a key frame every `GOP_FRAMES`; frames are `[112, 168, 3]`, RGB, streamed."""
-    with av.open(str(path), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "26"})
+def write_film(path: Path, frames: Iterable[Frames], fps: int = FPS, *, lossless: bool = False) -> None:
+    """H.264, yuv420p, a key frame every `GOP_FRAMES`; the suffix names the container (mp4, mkv, ts).
+
+    Frames are `[112, 168, 3]`, RGB, and streamed. `lossless` keeps every pixel as yuv420p has it.
+    """
+    with av.open(str(path), "w") as container:
+        options = {"preset": "ultrafast", "crf": "0" if lossless else "26"}
+        stream = container.add_stream("libx264", rate=fps, options=options)
         stream.pix_fmt = "yuv420p"
         stream.width, stream.height = SIZE_PX
         stream.gop_size = GOP_FRAMES
