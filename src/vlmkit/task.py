@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from vlmkit.errors import UnknownNameError, VlmkitError
 from vlmkit.protocols import Decoder
-from vlmkit.types import Modality, Prediction, Prompt, Sample
+from vlmkit.types import Modality, Prediction, Problem, Prompt, Sample
 
 if TYPE_CHECKING:
     from vlmkit.head import Head
@@ -93,6 +93,25 @@ class Windowing(Generic[T]):
 
 
 @dataclass(frozen=True)
+class Answered(Generic[T]):
+    """An answer out of a file that need not know the ids of samples.
+
+    Attributes:
+        key: what it is about, as it was written down: the sample's id; or its file, of which there may be the path, the
+            name or the stem only.
+        by: which of the two.
+        value: None where there is no answer; then `problem` is fatal. Beside a value it says what is missing in it.
+        confidence: as of `Prediction`; empty where the file has none.
+    """
+
+    key: str
+    by: Literal["id", "file"]
+    value: T | None
+    problem: Problem | None = None
+    confidence: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Span:
     """A labelled stretch of a clip's time, in seconds since the clip's start."""
 
@@ -167,6 +186,9 @@ class Task(Generic[T]):
         picture: `(samples with their answers, file)`; draws truth beside answers as an image file, for `vlmkit demo`.
         explain: `(head, sample, file or None)`; what an answer hangs on, as JSON data, and drawn into the file.
         windowing: how longer films are cut and their answers joined; None for tasks about short ones.
+        results: `(predictions, folder) -> ` the same predictions; each is written into the folder on its way, in files
+            as programs around the task read them.
+        answers: `file or folder -> ` what such files hold, and other files that programs around the task write.
     """
 
     name: str
@@ -191,6 +213,8 @@ class Task(Generic[T]):
     picture: Callable[[Sequence[tuple[Sample, Prediction[T]]], Path], None] | None = None
     explain: Callable[[Head[T], Sample, Path | None], Mapping[str, Any]] | None = None
     windowing: Windowing[T] | None = None
+    results: Callable[[Iterable[Prediction[T]], Path], Iterator[Prediction[T]]] | None = None
+    answers: Callable[[Path], Sequence[Answered[T]]] | None = None
 
     def preset(self, name: str | None) -> Preset:
         """By exact name; the real one when no name is given. Raises `UnknownNameError`."""
