@@ -5,7 +5,7 @@ import sys
 
 
 def test_the_torch_free_half_loads_without_torch() -> None:
-    modules = "schema ontology data synth drawing grammar metrics openpack clips splits shards memory plan plugin"
+    modules = "schema ontology data synth drawing grammar metrics openpack clips splits shards plan plugin"
     code = (
         "import importlib, sys\n"
         f"for name in {modules.split()!r}: importlib.import_module('vlmkit_plugins.warehouse.' + name)\n"
