@@ -3,7 +3,8 @@
 A manifest line is `{"id", "video", "truth"?, "source"?, "meta"?}`; `video` is a path inside the folder, `truth` the
 array of events that the task promises, empty where nothing happens and left out where nobody knows. `source` names the
 match or the longer film that a clip is cut from; with `meta["offset_s"]` its seconds into that. Nothing is skipped: a
-bad line stops the reading, and says where.
+bad line stops the reading, and says where. Annotation files of other programs are read as annotations.py says, which
+lists what cannot be used; the log has the counts.
 """
 
 from __future__ import annotations
@@ -17,20 +18,22 @@ from typing import Any
 from vlmkit.errors import DataError, MediaError
 from vlmkit.manifest import inside, read_rows, write_rows
 from vlmkit.types import Clip, Sample
+from vlmkit_plugins.football.annotations import load
+from vlmkit_plugins.football.films import FILMS
 from vlmkit_plugins.football.schema import Events, parse_events, sieve
 
 MANIFEST = "manifest.jsonl"
-FILMS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
 _KEYS = frozenset({"id", "video", "truth", "source", "meta"})
 
 
 def read(folder: Path) -> Iterator[Sample]:
     """The samples of a folder, in the manifest's order; of plain films, by name and without truth.
 
-    The manifest is checked as a whole before the first sample comes. Raises `MediaError` for a folder that is missing,
-    no folder, or empty; `DataError` naming file and line for a bad line, or an event that ends after the clip's
-    `meta["video_s"]`. Films are not opened: the sample of one that is missing comes like any other, and whoever
-    decodes it is told.
+    The manifest is checked as a whole before the first sample comes. Its films are not opened: the sample of one that
+    is missing comes like any other, and whoever decodes it is told. Films of annotation files are measured.
+
+    Raises `MediaError` for a folder that is missing, no folder, or empty; `DataError` naming file and line for a bad
+    line, or an event that ends after the clip's `meta["video_s"]`, and where annotations leave no sample.
     """
     folder = Path(folder)
     if not folder.exists():
@@ -38,7 +41,14 @@ def read(folder: Path) -> Iterator[Sample]:
     if not folder.is_dir():
         raise MediaError(str(folder), "unreadable", f"a data folder was wanted: {MANIFEST} beside films, or films")
     manifest = folder / MANIFEST
-    return iter(_from_manifest(folder, manifest) if manifest.is_file() else _plain(folder))
+    if manifest.is_file():
+        return iter(_from_manifest(folder, manifest))
+    loaded = load(folder)
+    if not loaded.annotated:
+        return iter(_plain(folder))
+    if not loaded.samples:
+        raise DataError(f"{loaded.summary}; see annotations.load({str(folder)!r}).report()")
+    return iter(loaded.samples)
 
 
 def write_manifest(folder: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
