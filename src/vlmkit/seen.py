@@ -60,7 +60,7 @@ class Seen:
         ids, contents = [], []
         for sample in samples:
             ids.append(_short(sample.id))
-            contents.append(_content(sample, known))
+            contents.append(content_of(sample, known))
         return cls(_sorted(ids), _sorted([one for one in contents if one is not None]))
 
     def meets(self, samples: Sequence[Sample]) -> Met:
@@ -69,7 +69,7 @@ class Seen:
         ids, contents = set(self.ids.tolist()), set(self.contents.tolist())
         return Met(
             tuple(sample.id for sample in samples if _short(sample.id) in ids),
-            tuple(sample.id for sample in samples if _content(sample, known) in contents),
+            tuple(sample.id for sample in samples if content_of(sample, known) in contents),
         )
 
     def __or__(self, other: Seen) -> Seen:
@@ -110,8 +110,8 @@ def truth_sha256(samples: Iterable[Sample]) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def _content(sample: Sample, known: Contents) -> int | None:
-    """Of media and text; None where there is neither, or a file cannot be read."""
+def content_of(sample: Sample, known: Contents) -> int | None:
+    """Eight bytes of a digest of media and text; None where there is neither, or a file cannot be read."""
     try:
         media = [[modality, *_medium(sample.media[modality], known)] for modality in sorted(sample.media)]
     except (OSError, ValueError, TypeError):

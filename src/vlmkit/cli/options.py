@@ -17,6 +17,12 @@ Preset = Annotated[
 Model = Annotated[str | None, typer.Option("--model", metavar="DIR", help="A checkpoint that `vlmkit train` wrote.")]
 Adapter = Annotated[Path | None, typer.Option("--adapter", metavar="DIR", help="A LoRA adapter on top of it.")]
 EngineName = Annotated[Engine, typer.Option("--engine", help="What runs the language model.")]
+ServerAt = Annotated[
+    str | None,
+    typer.Option(
+        "--server", metavar="URL[#MODEL]", help="Where --engine openai is, and its name there. [env: OPENAI_BASE_URL]"
+    ),
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 …")]
 PrecisionName = Annotated[Precision, typer.Option("--precision", help="Of the weights; auto asks the device.")]
 WeightsKind = Annotated[
