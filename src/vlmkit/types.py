@@ -26,20 +26,28 @@ Stop = Literal["end", "length", "unread", "failed"]
 """Why a reply is over: it was finished; its budget was; its prompt was too long; or the engine failed to give one."""
 
 
-@dataclass(frozen=True)
-class Image:
-    """A still picture: a path, encoded bytes, or an RGB array `[height, width, 3]` of uint8."""
-
+class _Named:
     source: str | Path | bytes | np.ndarray
 
     @property
     def name(self) -> str:
         """How messages call it."""
-        return _name(self.source)
+        if isinstance(self.source, str | Path):
+            return str(self.source)
+        if isinstance(self.source, bytes):
+            return f"<{len(self.source)} bytes>"
+        return f"<array {'x'.join(map(str, getattr(self.source, 'shape', ())))}>"
 
 
 @dataclass(frozen=True)
-class Clip:
+class Image(_Named):
+    """A still picture: a path, encoded bytes, or an RGB array `[height, width, 3]` of uint8."""
+
+    source: str | Path | bytes | np.ndarray
+
+
+@dataclass(frozen=True)
+class Clip(_Named):
     """A film, or a part of one: a path, encoded bytes, or RGB frames `[n, height, width, 3]` of uint8.
 
     `start_s` and `end_s` cut a half-open window in seconds of the film's own clock.
@@ -55,14 +63,9 @@ class Clip:
     def __post_init__(self) -> None:
         _numbers(self, "start_s", "end_s", "fps")
 
-    @property
-    def name(self) -> str:
-        """How messages call it."""
-        return _name(self.source)
-
 
 @dataclass(frozen=True)
-class Sound:
+class Sound(_Named):
     """A sound: a path, encoded bytes, or a float array `[channels, n]` with its `rate_hz`, full scale at 1.
 
     `start_s` and `end_s` cut a half-open window in seconds since its first sample.
@@ -77,11 +80,6 @@ class Sound:
 
     def __post_init__(self) -> None:
         _numbers(self, "start_s", "end_s", "rate_hz", "offset_s")
-
-    @property
-    def name(self) -> str:
-        """How messages call it."""
-        return _name(self.source)
 
 
 Media = Image | Clip | Sound
@@ -297,11 +295,3 @@ def _numbers(media: Clip | Sound, *names: str) -> None:
         value = getattr(media, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise TypeError(f"{type(media).__name__}: {name} is a number or None; given {value!r}")
-
-
-def _name(source: object) -> str:
-    if isinstance(source, str | Path):
-        return str(source)
-    if isinstance(source, bytes):
-        return f"<{len(source)} bytes>"
-    return f"<array {'x'.join(map(str, getattr(source, 'shape', ())))}>"
