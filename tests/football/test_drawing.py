@@ -27,7 +27,8 @@ def film(kind: str, seed: int, n: int = 3, *, on_right: bool = False, number: in
 def thumbnail(kind: str, seed: int, *, on_right: bool = False) -> NDArray[np.float64]:
     picture = Pillow.fromarray(film(kind, seed, 1, on_right=on_right)[0])
     small = np.asarray(picture.resize(SEEN_PX, Pillow.Resampling.BICUBIC), np.float64)
-    return (small - small.mean(axis=(0, 1))) / small.std()
+    scaled: NDArray[np.float64] = (small - small.mean(axis=(0, 1))) / small.std()
+    return scaled
 
 
 def test_noise_and_light_never_wrap_round() -> None:
