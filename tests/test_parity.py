@@ -151,14 +151,14 @@ def test_a_head_without_a_language_model_has_no_engines() -> None:
 
 
 def test_a_record_is_the_same_after_a_file(tmp_path: Path) -> None:
-    one = head(ScriptedEngine([spoken("red"), silent(spoken("blue"))], Letters()), adapted_modules=3)
+    one = head(ScriptedEngine([spoken("red"), silent(spoken("blue"))], Letters()), adapter="lora")
     record = recorded(one, told(one, _samples("a", "b")))
     record.write(tmp_path / "local.json")
     assert read(tmp_path / "local.json") == record
     assert record.samples[0].margins == (None, *[0.25] * (spoken("red").n_new - 1))
     assert record.words[ord("W")] == "W"
     assert record.versions.keys() == {"vlmkit", "torch", "transformers"}
-    assert json.loads((tmp_path / "local.json").read_text())["weights"]["adapted_modules"] == 3
+    assert json.loads((tmp_path / "local.json").read_text())["weights"]["adapter"] == "lora"
 
 
 def test_ids_that_nobody_can_spell_are_told_as_numbers() -> None:
@@ -183,14 +183,16 @@ def test_three_engines_are_each_held_against_the_first() -> None:
 def test_other_weights_and_prompts_are_said() -> None:
     heads = {
         "local": head(ScriptedEngine([spoken("red")])),
-        "vllm": head(ScriptedEngine([spoken("red")]), "vllm", adapted_modules=4, hashes={"prompt": "2"}),
+        "vllm": head(
+            ScriptedEngine([spoken("red")]), "vllm", adapter="lora", base={"id": "a/b"}, hashes={"prompt": "2"}
+        ),
     }
     found = compare(heads, _samples("x"))
     assert found.cautions == (
         "vllm was asked with another prompt than local: another version of the task",
-        "adapted modules: None in local, 4 in vllm",
+        "adapter: None in local, 'lora' in vllm",
     )
-    assert "warning: adapted modules" in str(found)
+    assert "warning: adapter: None in local" in str(found)
 
 
 def _record(*texts: str, **changes: Any) -> Record:

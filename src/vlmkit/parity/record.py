@@ -61,7 +61,7 @@ class Record(_Frozen):
     """One engine's account of samples.
 
     Attributes:
-        weights: what the head says of its weights (preset, checkpoint, base, adapted modules).
+        weights: what the head says of its weights: preset, checkpoint, hub id of the base, name of the adapter.
         contract: digests of prompt and schema.
         versions: of the libraries at work, by their distributions.
         words: the text of every id that occurs, where the engine has a tokenizer at hand.
@@ -70,7 +70,7 @@ class Record(_Frozen):
     format: Literal[1] = 1
     task: str
     engine: str
-    weights: dict[str, Any]
+    weights: dict[str, str | None]
     contract: dict[str, str]
     versions: dict[str, str]
     samples: tuple[Told, ...]
@@ -101,12 +101,11 @@ def recorded(head: Head[Any], rows: Iterable[Told]) -> Record:
     ids = [row.id for row in samples]
     if twice := sorted({key for key in ids if ids.count(key) > 1}):
         raise DataError(f"{len(twice)} ids stand for more than one sample, such as {twice[0]!r}; give each its own")
-    weights = ("preset", "weights", "checkpoint", "base", "adapted_modules")
     engine = str(head.provenance.get("engine", "local"))
     return Record(
         task=head.task.name,
         engine=engine,
-        weights={name: head.provenance.get(name) for name in weights},
+        weights=_weights(head.provenance),
         contract=dict(head.provenance.get("hashes") or {}),
         versions=_versions(engine),
         samples=samples,
@@ -157,6 +156,11 @@ def _of(reply: Generation, prediction: Prediction[Any], content: int | None, enc
 
 def _finite(margins: Sequence[float]) -> tuple[float | None, ...]:
     return tuple(margin if math.isfinite(margin) else None for margin in margins)
+
+
+def _weights(provenance: Mapping[str, Any]) -> dict[str, str | None]:
+    found = {name: provenance.get(name) for name in ("preset", "weights", "checkpoint", "adapter")}
+    return {**found, "base": (provenance.get("base") or {}).get("id")}
 
 
 def _versions(engine: str) -> dict[str, str]:
