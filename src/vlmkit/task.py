@@ -13,6 +13,9 @@ from vlmkit.protocols import Decoder
 from vlmkit.types import Modality, Prediction, Problem, Prompt, Sample
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from vlmkit.head import Head
     from vlmkit.model import Model
     from vlmkit.training.stage import Stage
@@ -131,6 +134,10 @@ class Scoring(Generic[T]):
         label: the class of an answer, for per-class tables and label entropy.
         counts: `(truth, answer or None) -> {name: number}`, 0 where left out; what `combine` needs beside `row` and
             nobody reads, such as the hits behind an F1 (evaluate/f1.py): means have the ratio of their sums.
+        whole: `(truths, answers or None, confidence of each answer) -> ` figures that are no means of samples, and no
+            ratios of such: medians, average precision. What it gives is called with how often each of `n` samples was
+            drawn in each of `r` resamples, `[r, n]`, and gives `{metric: [r]}`; NaN where one is undefined.
+        lower: the figures among all these that are better when lower.
         checks: `(sample, answer or None) -> {metric: number or None}`; what every legal answer fulfils, so that no
             baseline is compared in it: that it is there, that it leaves blank what the sample cannot show.
         forced: `(sample, answer) -> answer` with what the sample forces on any; baselines are given it too.
@@ -154,6 +161,14 @@ class Scoring(Generic[T]):
     baselines: Callable[[Sequence[T], Sequence[str], int], Mapping[str, Sequence[T]]]
     label: Callable[[T], str]
     counts: Callable[[T, T | None], Mapping[str, float]] | None = None
+    whole: (
+        Callable[
+            [Sequence[T], Sequence[T | None], Sequence[Mapping[str, float]]],
+            Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]],
+        ]
+        | None
+    ) = None
+    lower: frozenset[str] = frozenset()
     checks: Callable[[Sample, T | None], Mapping[str, float | None]] | None = None
     forced: Callable[[Sample, T], T] | None = None
     fields: Callable[[T], Mapping[str, str]] | None = None

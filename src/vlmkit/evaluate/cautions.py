@@ -60,10 +60,10 @@ def _of_all(report: Report, metric: str) -> bool:
 def _beaten(report: Report) -> Iterable[str]:
     for metric, (low, high) in report.intervals.items():
         rivals = {name: figures[metric] for name, figures in report.baselines.items() if metric in figures}
-        beyond = 1.0 in rivals.values() and not _of_all(report, metric)  # nobody can be above that
-        if metric in CALIBRATION or beyond:
-            continue
         sign, end, word = (-1, high, "below") if metric in report.lower_is_better else (1, low, "above")
+        most = 0.0 if sign < 0 else 1.0  # nobody can be past that
+        if metric in CALIBRATION or (most in rivals.values() and not _of_all(report, metric)):
+            continue
         beaten = {name: value for name, value in rivals.items() if sign * value >= sign * end}
         if beaten:
             name = max(beaten, key=lambda key: sign * beaten[key])

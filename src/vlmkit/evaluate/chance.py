@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vlmkit.evaluate.evidence import Evidence, Unmade
 from vlmkit.evaluate.join import join
-from vlmkit.evaluate.probabilities import CALIBRATION, LOWER
+from vlmkit.evaluate.probabilities import CALIBRATION
 
 T = TypeVar("T")
 
@@ -33,11 +33,11 @@ def baselines_below_one(evidence: Evidence[T]) -> tuple[bool, str]:
     full = [
         f"{name!r} in {metric}"
         for value, name, metric in reached
-        if (value <= _TINY if metric in LOWER else value >= 1 - _TINY)
+        if (value <= _TINY if metric in evidence.lower else value >= 1 - _TINY)
     ]
     if full:
         return False, f"perfect without looking: {', '.join(full)}; this data cannot tell a model from a constant"
-    value, name, metric = max(one for one in reached if one[2] not in LOWER)
+    value, name, metric = max(one for one in reached if one[2] not in evidence.lower)
     return True, f"the best is {name!r} with {value:.3f} in {metric}"
 
 
@@ -53,7 +53,7 @@ def shuffled_truth(evidence: Evidence[T]) -> tuple[bool, str]:
     high: list[str] = []
     told: list[str] = []
     for name in evidence.judged:
-        sign = -1 if name in LOWER else 1
+        sign = -1 if name in evidence.lower else 1
         drawn = np.array([sign * row[name] for row in rows])
         level = max([*(sign * one[name] for one in blind if name in one), *_known(evidence, name)], default=np.nan)
         spread = _SPREADS * float(drawn.std()) + _TINY
@@ -115,6 +115,6 @@ def _risen(evidence: Evidence[T], what: str, places: NDArray[np.intp], names: Se
         values[place] = None
     full, less = evidence.head.compared(), evidence.scored(values).compared()
     for name in names:
-        sign = -1 if name in LOWER else 1
+        sign = -1 if name in evidence.lower else 1
         if sign * less.get(name, np.nan) > sign * full[name] + _TINY:
             yield f"{name} goes from {full[name]:.3f} to {less[name]:.3f} with {what} answers left out"

@@ -14,6 +14,7 @@ from vlmkit.evaluate.bootstrap import Array, drawn, percentiles
 from vlmkit.evaluate.figures import Comparison, Difference
 from vlmkit.evaluate.join import Joined, join, listed
 from vlmkit.evaluate.probabilities import CALIBRATION, scorable
+from vlmkit.evaluate.whole import sureness
 from vlmkit.task import Scoring, Task
 from vlmkit.types import Prediction, Sample
 
@@ -118,4 +119,5 @@ def _share_above(apart: Array) -> float:
 
 
 def _answered(scoring: Scoring[T], side: Joined[T]) -> Answered:
-    return Answered.of(scoring, side.samples, side.truths, side.values, probable=scorable(scoring)[0])
+    sure, probable = sureness(side.answers), scorable(scoring)[0]
+    return Answered.of(scoring, side.samples, side.truths, side.values, sure=sure, probable=probable)

@@ -9,7 +9,8 @@ from typing import Generic, TypeVar
 from vlmkit.evaluate.answered import Answered
 from vlmkit.evaluate.baselines import baselines
 from vlmkit.evaluate.join import Joined, join
-from vlmkit.evaluate.probabilities import RANKED, scorable
+from vlmkit.evaluate.probabilities import LOWER, RANKED, scorable
+from vlmkit.evaluate.whole import sureness
 from vlmkit.task import Task
 from vlmkit.types import Prediction, Sample
 
@@ -37,11 +38,17 @@ class Evidence(Generic[T]):
     ask: Ask[T] | None
     seed: int
 
+    @property
+    def lower(self) -> frozenset[str]:
+        """The names of figures that are better when lower."""
+        return LOWER | self.task.scoring.lower
+
     def scored(self, values: Sequence[T | None], truths: Sequence[T] | None = None) -> Answered:
         """The same samples with other answers, or other truths."""
         probable = self.head.probabilities is not None
         known = self.joined.truths if truths is None else truths
-        return Answered.of(self.task.scoring, self.joined.samples, known, values, probable=probable)
+        sure = sureness(self.joined.answers)
+        return Answered.of(self.task.scoring, self.joined.samples, known, values, sure=sure, probable=probable)
 
 
 class Unmade(Exception):
@@ -54,7 +61,8 @@ def gathered(
     """From samples and predictions. Raises `DataError` as `evaluate` does."""
     joined = join(samples, predictions, task.name)
     probable, _ = scorable(task.scoring)
-    head = Answered.of(task.scoring, joined.samples, joined.truths, joined.values, probable=probable)
+    sure = sureness(joined.answers)
+    head = Answered.of(task.scoring, joined.samples, joined.truths, joined.values, sure=sure, probable=probable)
     counted = head.table.denominators
     own = (name for name in task.scoring.row(joined.truths[0], joined.truths[0]) if counted.get(name) == head.n)
     ranked = RANKED if probable else ()

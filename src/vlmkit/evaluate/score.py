@@ -22,6 +22,7 @@ from vlmkit.evaluate.probabilities import scorable, threshold_curves
 from vlmkit.evaluate.reliability import REPLY, broken, confidences
 from vlmkit.evaluate.report import Report
 from vlmkit.evaluate.slices import slices_of
+from vlmkit.evaluate.whole import sureness
 from vlmkit.task import Scoring, Task
 from vlmkit.types import Prediction, Sample
 
@@ -59,7 +60,15 @@ def evaluate(
     probable, warnings = scorable(task.scoring)
     outcomes, best = _outcomes(task.scoring, joined)
     rows = [outcome.metrics for outcome in outcomes]
-    head = Answered.of(task.scoring, joined.samples, joined.truths, joined.values, rows=rows, probable=probable)
+    head = Answered.of(
+        task.scoring,
+        joined.samples,
+        joined.truths,
+        joined.values,
+        sure=sureness(joined.answers),
+        rows=rows,
+        probable=probable,
+    )
     report = _headline(task, joined, outcomes, best, head)
     blind = baselines(task.scoring, joined, seed=seed, probable=probable)
     beside = {name: {one: found[one] for one in found if one in report.metrics} for name, found in blind.items()}
