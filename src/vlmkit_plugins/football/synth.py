@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import track
 
 from vlmkit.errors import DataError
-from vlmkit.manifest import write_rows
+from vlmkit_plugins.football.data import write_manifest
 from vlmkit_plugins.football.drawing import Frames, render
 from vlmkit_plugins.football.pen import SIZE_PX
 from vlmkit_plugins.football.schema import Events
@@ -97,7 +97,7 @@ def synth(folder: Path, n: int, seed: int, workers: int) -> None:
     rows = list(track(_rows(folder, n, seed, workers), "drawing clips", n, console=console, transient=True))
     about = json.dumps(_about(rows, n, seed), indent=2)
     (folder / "synth.json").write_text(about + "\n", encoding="utf-8")
-    write_rows(folder / "manifest.jsonl", rows)
+    write_manifest(folder, rows)
 
 
 def _rows(folder: Path, n: int, seed: int, workers: int) -> Iterator[dict[str, Any]]:
