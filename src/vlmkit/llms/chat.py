@@ -33,14 +33,19 @@ class ChatRenderer:
         self._special = tuple(self._tokenizer.get_added_vocab())
         self._slot_id = {"image": processor.image_token_id, "video": processor.video_token_id}
 
+    def text(self, prompt: Prompt) -> str:
+        """Chat text of a prompt, each slot as the one token that stands for it in the template."""
+        text: str = self._processor.apply_chat_template(
+            [self._message(m.role, m.parts) for m in prompt.messages], tokenize=False, add_generation_prompt=True
+        )
+        return text
+
     def texts(self, prompts: Sequence[Prompt], tokens: Mapping[Lane, Tokens]) -> list[str]:
         """Chat text a prompt, slots widened. Raises `WiringError` where slots and rows do not match."""
         widths = {modality: self._widened(modality, rows) for modality, rows in tokens.items()}
         texts = []
         for index, prompt in enumerate(prompts):
-            text = self._processor.apply_chat_template(
-                [self._message(m.role, m.parts) for m in prompt.messages], tokenize=False, add_generation_prompt=True
-            )
+            text = self.text(prompt)
             asked = {part.modality for message in prompt.messages for part in message.parts if isinstance(part, Slot)}
             for modality, rows in tokens.items():
                 if (rows.lengths[index] > 0) != (modality in asked):

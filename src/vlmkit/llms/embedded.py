@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from vlmkit.errors import DataError, WiringError
-from vlmkit.llms.chat import plain
+from vlmkit.errors import DataError
+from vlmkit.llms.pieces import Piece, PieceRenderer, ids_of, joined
 from vlmkit.llms.replies import Replies, TokenLoss, cross_entropy
-from vlmkit.types import ROW, Constraint, Generation, Lane, Limits, Modality, Prompt, Slot, Tokens
-
-# Where rows go, inside the text that the chat template is given: a private-use character that no user text keeps.
-_MARK = "\ue000"
-_SLOT = re.compile(f"{_MARK}([a-z]+){_MARK}")
+from vlmkit.types import Constraint, Generation, Lane, Limits, Modality, Prompt, Tokens
 
 
 class CausalLm:
@@ -25,7 +20,7 @@ class CausalLm:
 
     Args:
         hf: a causal LM of `transformers`; tested with Qwen2.
-        tokenizer: with a chat template. Training and serving both render through it, in the one method below.
+        tokenizer: with a chat template. Training and serving both render through it (`llms.pieces`).
         slots: modalities that it has been given rows for.
     """
 
@@ -38,7 +33,7 @@ class CausalLm:
         self.slots = slots
         self.module: nn.Module = hf
         self.context: int = hf.config.max_position_embeddings
-        self._special = tuple(tokenizer.get_added_vocab())
+        self._renderer = PieceRenderer(tokenizer)
         self._replies = Replies(hf, tokenizer)
 
     def generate(
@@ -54,7 +49,7 @@ class CausalLm:
         Raises `WiringError` where slots and rows do not match.
         """
         with torch.inference_mode():
-            pieces = [self._pieces(prompt, tokens, i) for i, prompt in enumerate(prompts)]
+            pieces = [self._renderer.pieces(prompt, tokens, i) for i, prompt in enumerate(prompts)]
             rows = [self._embedded(one) for one in pieces]
             fits = [i for i, row in enumerate(rows) if len(row) + limits.max_new_tokens <= self.context]
             replies = [Generation("", "unread", len(row), 0) for row in rows]
@@ -66,7 +61,7 @@ class CausalLm:
         made = self._replies.generate(inputs, [constraints[i] for i in fits], limits, lengths)
         for i, reply in zip(fits, made, strict=True):
             replies[i] = reply
-        return [replace(reply, prompt_ids=_ids(one)) for reply, one in zip(replies, pieces, strict=True)]
+        return [replace(reply, prompt_ids=ids_of(one)) for reply, one in zip(replies, pieces, strict=True)]
 
     def loss(
         self,
@@ -87,7 +82,7 @@ class CausalLm:
         budget = min(max_tokens or self.context, self.context)
         rows, tails, starts = [], [], []
         for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-            prompt_rows = self._embedded(self._pieces(prompt, tokens, index))
+            prompt_rows = self._embedded(self._renderer.pieces(prompt, tokens, index))
             tail = _cut(self._replies.target(answer), len(prompt_rows), budget, index)
             starts.append(len(prompt_rows) - 1)  # the position that predicts the first answer token
             tails.append(tail)
@@ -106,60 +101,21 @@ class CausalLm:
         """Positions of each prompt, and of its whole answer with the end token: what `max_tokens` is held against."""
         found = []
         for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-            pieces = self._pieces(prompt, tokens, index)
+            pieces = self._renderer.pieces(prompt, tokens, index)
             found.append((sum(len(piece) for piece in pieces), len(self._replies.target(answer))))
         return found
 
-    def _pieces(self, prompt: Prompt, tokens: Mapping[Lane, Tokens], index: int) -> list[list[int] | Tensor]:
-        """One prompt as the model reads it: ids of text, and rows `[n, d]` where slots stand."""
-        text = self.text(prompt)
-        asked = [modality for modality in _SLOT.findall(text)]
-        own = {modality: rows for modality, rows in _of_sample(tokens, index) if len(rows)}
-        if sorted(asked) != sorted(own):
-            raise WiringError(
-                f"prompt {index} has slots for {asked or 'nothing'} and rows for {list(own) or 'nothing'}"
-            )
-        pieces: list[list[int] | Tensor] = []
-        for number, part in enumerate(_SLOT.split(text)):
-            if number % 2:
-                pieces.append(own[part])  # type: ignore[index]
-            elif part:
-                pieces.append(self.tokenizer(part, add_special_tokens=False)["input_ids"])
-        return pieces
-
     def text(self, prompt: Prompt) -> str:
-        """The chat text of a prompt, its slots as marks; training and serving have no other way to render."""
-        messages = [
-            {"role": message.role, "content": "".join(self._part(part) for part in message.parts)}
-            for message in prompt.messages
-        ]
-        text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return text
+        """The chat text of a prompt, its slots as marks."""
+        return self._renderer.text(prompt)
 
-    def _part(self, part: str | Slot) -> str:
-        if isinstance(part, Slot):
-            return f"{_MARK}{part.modality}{_MARK}"
-        return plain(part.replace(_MARK, ""), self._special)
-
-    def _embedded(self, pieces: Sequence[list[int] | Tensor]) -> Tensor:
-        parts = [self._words(piece) if isinstance(piece, list) else piece for piece in pieces]
-        return torch.cat([part.to(self.hf.device, self.hf.dtype) for part in parts])
+    def _embedded(self, pieces: Sequence[Piece]) -> Tensor:
+        return joined(pieces, self._words)
 
     def _words(self, ids: Sequence[int]) -> Tensor:
         table = self.hf.get_input_embeddings()
         found: Tensor = table(torch.tensor(ids, dtype=torch.long, device=self.hf.device))
         return found
-
-
-def _of_sample(tokens: Mapping[Lane, Tokens], index: int) -> Iterator[tuple[Lane, Tensor]]:
-    for modality, rows in tokens.items():
-        start = sum(rows.lengths[:index])
-        yield modality, rows.values[start : start + rows.lengths[index]]
-
-
-def _ids(pieces: Sequence[list[int] | Tensor]) -> tuple[int, ...]:
-    """What a prompt can be compared by: its words' ids, and `ROW` for each row among them."""
-    return tuple(n for piece in pieces for n in (piece if isinstance(piece, list) else [ROW] * len(piece)))
 
 
 def _cut(tail: list[int], n_prompt: int, budget: int, index: int) -> list[int]:

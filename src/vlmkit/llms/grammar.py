@@ -23,12 +23,12 @@ from vlmkit.errors import WiringError
 from vlmkit.types import Constraint
 
 CACHED_GRAMMARS = 64  # a tokenizer; a compiled grammar takes some hundred kilobytes and about 2 ms to make again
-# What `decoders.shape` counts on: no white space, and of escapes only those of two bytes.
-_WRITING: Any = {
+WRITING: Any = {
     "whitespace_flexible": False,
     "json_allowed_escapes": '"\\bfnrt',
     "json_allow_general_unicode_escapes": False,
 }
+"""What `decoders.shape` counts on: no white space, and of escapes only those of two bytes."""
 
 
 class Grammars:
@@ -65,7 +65,7 @@ class Grammars:
 
     def _compile(self, schema: str) -> Any:
         with _as_wiring_error("llguidance refuses this schema"):
-            grammar = LLMatcher.grammar_from_json_schema(schema, overrides=_WRITING)
+            grammar = LLMatcher.grammar_from_json_schema(schema, overrides=WRITING)
             matcher = LLMatcher(self.tokenizer, grammar, log_level=0)
         if matcher.is_error():
             raise WiringError(f"llguidance refuses this schema: {matcher.get_error().splitlines()[0]}")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from vlmkit.decoders.json import JsonDecoder
-from vlmkit.errors import WiringError
 from vlmkit.protocols import Decoder
 from vlmkit.task import BuildOptions, Preset, Task, presets_in
 from vlmkit.types import Message, Modality, Problem, Prompt, Sample, Slot
@@ -109,12 +108,7 @@ def presets() -> Mapping[str, Preset]:
 
 
 def build(preset: str, options: BuildOptions) -> Model[CatReport]:
-    """The model of a preset; imports torch. Raises `WiringError` for an engine that this task has not."""
-    if options.engine != "local":
-        raise WiringError(
-            f"purrsight has no engine {options.engine!r} in this version; leave it out, or give engine='local' "
-            "(--engine local)"
-        )
+    """The model of a preset; imports torch."""
     from vlmkit_plugins.purrsight import recipe
 
     return recipe.build(preset, options)

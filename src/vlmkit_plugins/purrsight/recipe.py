@@ -20,11 +20,12 @@ from vlmkit.encoders.text import HfText, open_text, without_pooler
 from vlmkit.encoders.timm import TimmImages, open_timm
 from vlmkit.errors import CheckpointError, WiringError
 from vlmkit.llms.embedded import CausalLm
-from vlmkit.llms.pretrained import load_pretrained
+from vlmkit.llms.engines import open_language, require_saved
+from vlmkit.llms.pretrained import load_pretrained, load_tokenizer
 from vlmkit.llms.small import scaled_start, small_tokenizer, with_first
 from vlmkit.media.spec import AudioSpec, ImageSpec, VideoSpec
 from vlmkit.model import Model
-from vlmkit.parts import Part, public_parts, restore
+from vlmkit.parts import Part, PartHost, public_parts, restore
 from vlmkit.placement import Placement, placement
 from vlmkit.projectors.aligned import Aligned
 from vlmkit.protocols import Encoder
@@ -60,6 +61,8 @@ def build(preset: str, options: BuildOptions) -> Model[CatReport]:
     folder = Path(options.checkpoint) if options.checkpoint is not None else None
     if folder is not None and is_packed(folder):
         return packed.build(preset, options, folder)
+    if options.engine != "local":
+        return _hosted(preset, options, folder, where)
     sources = _public(preset, options, folder)
     with torch.random.fork_rng():  # what is drawn here is nobody else's luck
         torch.manual_seed(0)
@@ -67,6 +70,45 @@ def build(preset: str, options: BuildOptions) -> Model[CatReport]:
         modules = _modules(preset, sources, tokenizer, options.specs)
         readers = encoders(modules, preset, options.specs)
         projector = _projector(readers, hf.config.hidden_size, preset)
+    parts = _parts(modules, projector, sources, folder, where)
+    public = options.weights == "pretrained" and not _has_llm(folder) and preset != "tiny"
+    return Model(
+        encoders=readers,
+        projector=projector,
+        llm=CausalLm(hf, tokenizer),
+        decoder=decoder(),
+        prompt=prompt,
+        backbone=Composed(hf, tokenizer, parts, presets()[preset].sources["llm"] if public else None, commit),
+    )
+
+
+def _hosted(preset: str, options: BuildOptions, folder: Path | None, where: Placement) -> Model[CatReport]:
+    """Encoders and projector in this process, the language model on an engine."""
+    require_saved(options)
+    source, tokenizers = _language(preset, folder)
+    tokenizer = load_tokenizer(tokenizers, source, options.revision)
+    sources = _public(preset, options, folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        modules = _modules(preset, sources, tokenizer, options.specs)
+        llm = open_language(options, source, tokenizer)
+        readers = encoders(modules, preset, options.specs)
+        projector = _projector(readers, llm.dim, preset)
+    parts = _parts(modules, projector, sources, folder, where)
+    return Model(
+        encoders=readers,
+        projector=projector,
+        llm=llm,
+        decoder=decoder(),
+        prompt=prompt,
+        backbone=llm.backbone.beside(PartHost(parts).untrained),
+    )
+
+
+def _parts(
+    modules: Modules, projector: Aligned, sources: Mapping[str, str], folder: Path | None, where: Placement
+) -> dict[str, Part]:
+    """All but the language model, with the weights of a checkpoint where there is one, ready to answer."""
     parts = {
         "image": Part(modules.image, "encoder", sources.get("image")),
         "audio": Part(modules.audio, "encoder", sources.get("audio")),
@@ -78,15 +120,7 @@ def build(preset: str, options: BuildOptions) -> Model[CatReport]:
         restore(parts, folder)
     for part in parts.values():
         part.module.to(where.device).eval()
-    public = options.weights == "pretrained" and not _has_llm(folder) and preset != "tiny"
-    return Model(
-        encoders=readers,
-        projector=projector,
-        llm=CausalLm(hf, tokenizer),
-        decoder=decoder(),
-        prompt=prompt,
-        backbone=Composed(hf, tokenizer, parts, presets()[preset].sources["llm"] if public else None, commit),
-    )
+    return parts
 
 
 def encoders(modules: Modules, preset: str, specs: Mapping[str, Any] | None = None) -> tuple[Encoder, ...]:
@@ -157,11 +191,16 @@ def _llm(preset: str, options: BuildOptions, folder: Path | None, where: Placeme
         if preset == "tiny":
             scaled_start(hf)
         return hf.eval(), tokenizer, None
+    source, tokenizers = _language(preset, folder)
+    return load_pretrained(AutoModelForCausalLM, tokenizers, source, where, options.revision)
+
+
+def _language(preset: str, folder: Path | None) -> tuple[str | Path, Any]:
+    """Where the language model lies, and the class that its tokenizer is loaded by."""
     if folder is not None and _has_llm(folder):
         # Not AutoTokenizer: beside a Qwen2 config it replaces the saved splitting of words by Qwen2's own.
-        return load_pretrained(AutoModelForCausalLM, PreTrainedTokenizerFast, folder / LLM, where)
-    source = presets()[preset].sources["llm"]
-    return load_pretrained(AutoModelForCausalLM, AutoTokenizer, source, where, options.revision)
+        return folder / LLM, PreTrainedTokenizerFast
+    return presets()[preset].sources["llm"], AutoTokenizer
 
 
 def _public(preset: str, options: BuildOptions, folder: Path | None) -> dict[str, str]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field, create_model
 
 from vlmkit.decoders.json import JsonDecoder
-from vlmkit.errors import WiringError
 from vlmkit.protocols import Decoder
 from vlmkit.task import BuildOptions, Preset, Task, presets_in
 from vlmkit.types import Message, Problem, Prompt, Sample, Slot
@@ -36,9 +35,13 @@ def prompt(sample: Sample) -> Prompt:
     return PROMPT
 
 
-def decoder() -> Decoder[OperationSpan]:
-    """The reader of replies: the schema's grammar, then what a grammar cannot hold."""
-    return JsonDecoder(OperationSpan, rules=(rules,), narrow=narrow)
+def decoder(*, lenient: bool = False) -> Decoder[OperationSpan]:
+    """The reader of replies: the schema's grammar, then what a grammar cannot hold.
+
+    Args:
+        lenient: for engines that cannot be held to a grammar.
+    """
+    return JsonDecoder(OperationSpan, rules=(rules,), narrow=narrow, lenient=lenient)
 
 
 def rules(value: OperationSpan, sample: Sample) -> tuple[Problem, ...]:
@@ -78,12 +81,7 @@ def presets() -> Mapping[str, Preset]:
 
 
 def build(preset: str, options: BuildOptions) -> Model[OperationSpan]:
-    """The model of a preset; imports torch. Raises `WiringError` for an engine that this task has not."""
-    if options.engine != "local":
-        raise WiringError(
-            f"warehouse has no engine {options.engine!r} in this version; leave it out, or give engine='local' "
-            "(--engine local)"
-        )
+    """The model of a preset; imports torch."""
     from vlmkit_plugins.warehouse import recipe
 
     return recipe.build(preset, options)

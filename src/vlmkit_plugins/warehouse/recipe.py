@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vlmkit.hosted import engine_model
 from vlmkit.llms import qwen_vl
 from vlmkit.llms.small import scaled_start
 from vlmkit.media.spec import ImageSpec, VideoSpec
@@ -16,8 +17,25 @@ from vlmkit_plugins.warehouse.specs import IMAGE, VIDEO
 
 
 def build(preset: str, options: BuildOptions) -> Model[OperationSpan]:
-    """Wire a preset. Raises `CheckpointError` where weights are missing."""
-    return assemble(_native(preset, options))
+    """Wire a preset, in this process or on an engine. Raises `CheckpointError` where weights are missing."""
+    specs = options.specs or {}
+    video = VideoSpec.from_json(specs["video"]) if "video" in specs else VIDEO[preset]
+    image = ImageSpec.from_json(specs["image"]) if "image" in specs else IMAGE
+    source = options.checkpoint or presets()[preset].sources["weights"]
+    if options.engine != "local":
+        return engine_model(
+            options,
+            source,
+            video=video,
+            image=image,
+            decoder=decoder(lenient=options.engine == "openai"),
+            prompt=prompt,
+            requires=frozenset({"video"}),
+        )
+    where = placement(options.device, options.precision)
+    if options.weights == "random":
+        return assemble(random(preset, where))
+    return assemble(open_native(source, video=video, image=image, where=where, revision=options.revision))
 
 
 def assemble(native: Native) -> Model[OperationSpan]:
@@ -31,17 +49,6 @@ def assemble(native: Native) -> Model[OperationSpan]:
         requires=frozenset({"video"}),
         backbone=native,
     )
-
-
-def _native(preset: str, options: BuildOptions) -> Native:
-    where = placement(options.device, options.precision)
-    if options.weights == "random":
-        return random(preset, where)
-    specs = options.specs or {}
-    video = VideoSpec.from_json(specs["video"]) if "video" in specs else VIDEO[preset]
-    image = ImageSpec.from_json(specs["image"]) if "image" in specs else IMAGE
-    source = options.checkpoint or presets()[preset].sources["weights"]
-    return open_native(source, video=video, image=image, where=where, revision=options.revision)
 
 
 def random(preset: str, where: Placement) -> Native:

@@ -68,7 +68,7 @@ def load_adapter(
             f"{directory}: does not fit {architecture}: {'. '.join(found.problems)}. "
             f"To see all of it: vlmkit adapter check {directory} --base {base or 'BASE'}"
         )
-    values = _values(files, found.modules)
+    values = values_of(files, found.modules)
     n_nonzero = sum(bool(up.any()) for _, up in values.values())
     if n_nonzero == 0 and not allow_untrained:
         raise AdapterError(
@@ -79,7 +79,8 @@ def load_adapter(
     return LoadReport(tuple(sorted(values)), n_nonzero, config.r, config.base_model_name_or_path, config.revision)
 
 
-def _values(files: AdapterFiles, modules: Mapping[str, tuple[str, str]]) -> dict[str, tuple[Tensor, Tensor]]:
+def values_of(files: AdapterFiles, modules: Mapping[str, tuple[str, str]]) -> dict[str, tuple[Tensor, Tensor]]:
+    """A and B by module. Raises `AdapterError` for values that are not finite."""
     from safetensors.torch import load_file
 
     tensors = load_file(files.weights)
