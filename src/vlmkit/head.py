@@ -207,7 +207,8 @@ class Head(Generic[T]):
         if self.model.backbone is None:
             raise VlmkitError("this model takes no LoRA adapter")
         lost = self.model.backbone.merge_adapter()
-        self.provenance |= {"adapted_modules": 0, "checkpoint": None, "base": checkpoints.base_of(self.model)}
+        self.provenance |= {"adapter": None, "adapted_modules": 0, "checkpoint": None}
+        self.provenance["base"] = checkpoints.base_of(self.model)
         self.drop_calibration("the merged weights")
         return lost
 
