@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from vlmkit.errors import DataError
-from vlmkit.manifest import inside, read_rows, write_rows
+from vlmkit.manifest import inside, read_rows, write_document, write_rows
 
 
 def test_rows_come_back_with_their_places(tmp_path: Path) -> None:
@@ -34,6 +35,17 @@ def test_a_bad_line_is_named(tmp_path: Path, text: bytes, says: str) -> None:
     (tmp_path / "rows.jsonl").write_bytes(text)
     with pytest.raises(DataError, match=says):
         read_rows(tmp_path / "rows.jsonl")
+
+
+def test_a_document_is_written_whole_whatever_is_in_its_names(tmp_path: Path) -> None:
+    document = {"path": os.fsdecode(b"clip-\xff.mp4"), "text": "Müller 猫"}
+    path = write_document(tmp_path / "one.json", document)
+    assert json.loads(path.read_text(encoding="utf-8")) == document
+    assert "Müller 猫" in path.read_text(encoding="utf-8")
+    with pytest.raises(TypeError):
+        write_document(path, {"a": object()})
+    assert json.loads(path.read_text(encoding="utf-8")) == document
+    assert os.listdir(tmp_path) == ["one.json"]
 
 
 def test_nothing_is_written_when_a_row_cannot_be(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""JSON Lines that list the samples of a folder: read by line, written whole, and never reaching outside."""
+"""JSON files: Lines that list the samples of a folder, read by line; written whole, and never reaching outside."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ def read_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     """Write a file whole or not at all, and return its path."""
-    draft = path.with_name(f".{path.name}.part")
-    text = "".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
-    return path
+    return _replaced(path, "".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows))
+
+
+def write_document(path: Path, document: Any) -> Path:
+    """Write one JSON document, indented, whole or not at all, and return its path."""
+    return _replaced(path, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
 def inside(folder: Path, name: str, where: str) -> Path:
@@ -46,6 +47,14 @@ def inside(folder: Path, name: str, where: str) -> Path:
     path = folder.joinpath(*pure.parts)
     if not path.resolve().is_relative_to(folder.resolve()):
         raise DataError(f"{where}: {name!r} is a link that leaves {folder}")
+    return path
+
+
+def _replaced(path: Path, text: str) -> Path:
+    draft = path.with_name(f".{path.name}.part")
+    # A name that is no UTF-8 has half a surrogate pair; written out, it is the escape that JSON has for it.
+    draft.write_text(text, encoding="utf-8", errors="backslashreplace")
+    os.replace(draft, path)
     return path
 
 
