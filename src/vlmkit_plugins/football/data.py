@@ -42,13 +42,28 @@ def read(folder: Path) -> Iterator[Sample]:
         raise MediaError(str(folder), "unreadable", f"a data folder was wanted: {MANIFEST} beside films, or films")
     manifest = folder / MANIFEST
     if manifest.is_file():
-        return iter(_from_manifest(folder, manifest))
+        return iter(read_manifest(manifest, folder))
     loaded = load(folder)
     if not loaded.annotated:
         return iter(_plain(folder))
     if not loaded.samples:
         raise DataError(f"{loaded.summary}; see annotations.load({str(folder)!r}).report()")
     return iter(loaded.samples)
+
+
+def read_manifest(manifest: Path, folder: Path) -> list[Sample]:
+    """The samples of one manifest, whatever it is called, about films in `folder`. Raises `DataError`, as `read`."""
+    first: dict[str, str] = {}
+    samples = []
+    for where, row in read_rows(manifest):
+        sample = _sample(folder, row, where)
+        if sample.id in first:
+            raise DataError(f"{where}: id {sample.id!r} already stands in line {first[sample.id].rpartition(':')[2]}")
+        first[sample.id] = where
+        samples.append(sample)
+    if not samples:
+        raise DataError(f"{manifest}: holds no line; draw a folder with: vlmkit synth football -o FOLDER")
+    return samples
 
 
 def write_manifest(folder: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
@@ -62,20 +77,6 @@ def _plain(folder: Path) -> list[Sample]:
         raise MediaError(str(folder), "empty", f"neither {MANIFEST} nor a film ({', '.join(sorted(FILMS))}) in it")
     stems = Counter(path.stem for path in films)
     return [Sample(path.stem if stems[path.stem] == 1 else path.name, {"video": Clip(path)}) for path in films]
-
-
-def _from_manifest(folder: Path, manifest: Path) -> list[Sample]:
-    first: dict[str, str] = {}
-    samples = []
-    for where, row in read_rows(manifest):
-        sample = _sample(folder, row, where)
-        if sample.id in first:
-            raise DataError(f"{where}: id {sample.id!r} already stands in line {first[sample.id].rpartition(':')[2]}")
-        first[sample.id] = where
-        samples.append(sample)
-    if not samples:
-        raise DataError(f"{manifest}: holds no line; draw a folder with: vlmkit synth football -o FOLDER")
-    return samples
 
 
 def _sample(folder: Path, row: Mapping[str, Any], where: str) -> Sample:

@@ -56,6 +56,7 @@ class Row:
         film: as the row names it; None where the annotation file is called like its film.
         events: as they are written, each with its place.
         meta: what else it says.
+        answers: whether it is a row for training: a question, and the events as the answer to it.
     """
 
     where: str
@@ -63,6 +64,7 @@ class Row:
     film: str | None
     events: tuple[tuple[str, Any], ...]
     meta: JsonObject = field(default_factory=dict)
+    answers: bool = False
 
 
 class NotJsonError(Exception):
@@ -182,7 +184,8 @@ def _row(item: JsonObject, where: str) -> Row | Excluded:
         return Excluded(where, "no_answer", events)
     name, meta = item.get("id"), _meta(item) if _holds_events(item) else {}
     placed = tuple((f"{where} event {place}", event) for place, event in enumerate(events))
-    return Row(where, str(name) if isinstance(name, str | int) else None, film, placed, meta)
+    answers = any(key in item for key in _ANSWERS)
+    return Row(where, str(name) if isinstance(name, str | int) else None, film, placed, meta, answers)
 
 
 def _holds_events(item: JsonObject) -> bool:
