@@ -35,6 +35,7 @@ OLDEST = [
     "tests/llms/test_embedded.py",
     "tests/warehouse/test_tiny.py",
     "tests/purrsight/test_tiny.py",
+    "tests/football/test_tiny.py",
     "tests/memes/test_model.py",
     "tests/memes/test_tiny.py",
     "tests/encoders/test_hf_image.py",
@@ -149,6 +150,7 @@ def demo(session: nox.Session) -> None:
     run = _shared(session, "torch")
     folder = Path(tempfile.mkdtemp(prefix="vlmkit-demo-"))
     with session.chdir(folder):
+        run("vlmkit", "demo", "football", "-o", "football", *session.posargs)
         run("vlmkit", "demo", "warehouse", "-o", "warehouse", *session.posargs)
         run("vlmkit", "demo", "purrsight", "-o", "purrsight", *session.posargs)
         run("vlmkit", "demo", "memes", "-o", "memes", *session.posargs)

@@ -59,5 +59,5 @@ _VISION = {
     "window_size": 112,
     "fullatt_block_indexes": [0, 1, 2],
     "tokens_per_second": 2,
-    "temporal_patch_size": 2,  # two frames at 4 a second: half a second a step, as in Cosmos-Reason1
+    "temporal_patch_size": 4,  # one second a step, which is what answers count in; Cosmos-Reason1 has half a second
 }
