@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from importlib.metadata import version
 from operator import or_
@@ -16,6 +16,7 @@ from vlmkit.errors import CheckpointError, UnknownNameError, VlmkitError
 from vlmkit.head import Head
 from vlmkit.model import Model
 from vlmkit.plugins import installed
+from vlmkit.remote import Server
 from vlmkit.seen import Seen
 from vlmkit.task import BuildOptions, Engine, Precision, Preset, Task, Weights
 
@@ -29,6 +30,7 @@ def load(
     model: str | Path | None = None,
     adapter: str | Path | None = None,
     engine: Engine = "local",
+    server: Server | str | None = None,
     device: str = "auto",
     precision: Precision = "auto",
     weights: Weights = "pretrained",
@@ -40,8 +42,9 @@ def load(
         name: a task (`vlmkit.tasks()` lists them), or a checkpoint directory.
         preset: which weights of the task; its real ones when not given. `tiny` works offline.
         model: a checkpoint directory; it knows its preset.
-        adapter: a PEFT directory trained on the preset's base.
-        engine: "local" is `transformers` in this process.
+        adapter: a PEFT directory trained on the preset's base; on a server also a name there.
+        engine: "local" is `transformers` in this process, "vllm" is vLLM in it, "openai" a server.
+        server: where the engine "openai" is, such as "http://127.0.0.1:8000/v1", and how it is asked.
         device: "auto", "cpu", "cuda", "cuda:1" …
         precision: "auto" is bf16 on a GPU and fp32 on a CPU. "int8" rounds the language model's weights, for CPUs; an
             adapter is merged first.
@@ -56,6 +59,7 @@ def load(
         model=model,
         adapter=adapter,
         engine=engine,
+        server=server,
         device=device,
         precision=precision,
         weights=weights,
@@ -78,6 +82,7 @@ def open_head(
     model: str | Path | None = None,
     adapter: str | Path | None = None,
     engine: Engine = "local",
+    server: Server | str | None = None,
     device: str = "auto",
     precision: Precision = "auto",
     weights: Weights = "pretrained",
@@ -86,6 +91,8 @@ def open_head(
     """Like `load`, and also heads with parts that were never trained: what training starts from."""
     if calibration not in (*get_args(Mode), "none"):
         raise UnknownNameError("calibration", calibration, [*get_args(Mode), "none"])
+    if server is not None and engine != "openai":
+        raise VlmkitError(f"a server is for engine='openai' (--engine openai); given engine={engine!r}")
     calibrated = calibration != "none"
     task, chosen, found = _chosen(name, preset, model, weights, calibrated)
     changed = found.differs(task) if found else ()
@@ -98,6 +105,7 @@ def open_head(
         device=device,
         precision=precision,
         adapter=Path(adapter) if adapter is not None else found.adapter if found else None,
+        server=Server(server) if isinstance(server, str) else server,
     )
     built = task.build(chosen.name, options)
     reached, own = _adapt(built, Path(adapter) if adapter is not None else None, found, calibrated)
@@ -117,18 +125,26 @@ def open_head(
         "synthetic": bool(history) and all(run["data"]["synthetic"] for run in history),
         "checkpoint": found.directory.name if found else None,
         "base": checkpoints.base_of(built),
-        "adapted_modules": len(reached),
+        "adapter": options.adapter.name if options.adapter is not None else None,
+        "adapted_modules": len(reached) if reached or options.adapter is None else None,  # a server does not tell
+        **getattr(built.engine, "about", {}),
         "specs": checkpoints.specs_of(built),
         "hashes": checkpoints.contract(task),
         "changed_since_training": list(changed),
         "calibration": beside.calibration.mode if beside.calibration else None,
         "training": history,
     }
-    if provenance["synthetic"]:
-        log.warning("%s/%s was trained on synthetic data only; do not act on its answers", task.name, chosen.name)
-    if beside.calibration is not None and precision in ("int8", "int4"):
-        log.warning("the calibration was fitted without %s; measure it again: vlmkit evaluate", precision)
+    _caution(provenance, precision)
     return Head(task, built, provenance, beside)
+
+
+def _caution(provenance: Mapping[str, Any], precision: Precision) -> None:
+    """What a user has to know of a head before its first answer."""
+    if provenance["synthetic"]:
+        name = f"{provenance['task']}/{provenance['preset']}"
+        log.warning("%s was trained on synthetic data only; do not act on its answers", name)
+    if provenance["calibration"] is not None and precision in ("int8", "int4"):
+        log.warning("the calibration was fitted without %s; measure it again: vlmkit evaluate", precision)
 
 
 def task_named(name: str) -> Task[Any]:

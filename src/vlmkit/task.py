@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from vlmkit.errors import UnknownNameError, VlmkitError
 from vlmkit.protocols import Decoder
+from vlmkit.remote import Server
 from vlmkit.types import Modality, Prediction, Problem, Prompt, Sample
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class BuildOptions:
     device: str = "auto"
     precision: Precision = "auto"
     adapter: Path | None = None  # for an engine that has to know its adapter before it starts
+    server: Server | None = None  # of the engine "openai"
 
 
 @dataclass(frozen=True)

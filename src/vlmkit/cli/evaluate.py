@@ -57,6 +57,7 @@ def evaluate(
     model: options.Model = None,
     adapter: options.Adapter = None,
     engine: options.EngineName = "local",
+    server: options.ServerAt = None,
     device: options.Device = "auto",
     precision: options.PrecisionName = "auto",
     weights: options.WeightsKind = "pretrained",
@@ -88,9 +89,8 @@ def evaluate(
         samples, answers = _from_file(found, predictions, data)
     else:
         samples = list(found.read(data))
-        chosen: dict[str, Any] = {"preset": preset, "model": model, "adapter": adapter, "engine": engine}
-        chosen |= {"device": device, "precision": precision, "weights": weights, "calibration": calibration}
-        head = open_head(task, **chosen)
+        chosen: dict[str, Any] = dict(preset=preset, model=model, adapter=adapter, engine=engine, server=server)
+        head = open_head(task, **chosen, device=device, precision=precision, weights=weights, calibration=calibration)
         if without_learned:
             samples, left = _unlearned(head, samples)
         ask, known = _asker(head, batch_size), head.familiar(samples)

@@ -1,0 +1,138 @@
+"""Which of a server's models is meant, and what a head's `Backbone` is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlmkit.errors import AdapterError, CheckpointError, WiringError
+from vlmkit.llms.openai.client import Card, Host
+from vlmkit.protocols import Role
+
+if TYPE_CHECKING:
+    import torch
+
+_NOT_HERE = "the weights are on a server; load the head with engine='local' (--engine local) to change or save them"
+
+
+@dataclass(frozen=True)
+class Served:
+    """The weights behind the answers. A `vlmkit.backbone.Backbone` that answers only.
+
+    Attributes:
+        model: what the server calls them; the adapter's name where there is one.
+        base: hub id of the head's base; None where it is a directory.
+        adapter: what the user called the adapter.
+        context: positions that prompt and reply have to share, where the server tells.
+    """
+
+    model: str
+    base: str | None
+    adapter: str | None = None
+    context: int | None = None
+    revision: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """Their name on the server: nothing else is known of them."""
+        return self.model
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Nothing that could be known here."""
+        return ()
+
+    def load_adapter(self, directory: Path) -> tuple[str, ...]:
+        """Nothing: the server has it already. Raises `AdapterError` for another one than it was opened with."""
+        if str(directory) != self.adapter:
+            raise AdapterError(f"the server answers with adapter {self.adapter!r}; load a head anew for {directory}")
+        return ()
+
+    def save(self, directory: Path, dtype: torch.dtype | None = None) -> None:
+        """Raises `CheckpointError`: the weights are not here."""
+        raise CheckpointError(f"{directory}: {_NOT_HERE}")
+
+    def save_adapter(self, directory: Path, provenance: Mapping[str, Any]) -> None:
+        """Raises `CheckpointError`: the weights are not here."""
+        raise CheckpointError(f"{directory}: {_NOT_HERE}")
+
+    def own(self, roles: Collection[Role]) -> None:
+        """Raises `WiringError`: nothing is trained here."""
+        raise WiringError(_NOT_HERE)
+
+    def checkpoint_activations(self, on: bool) -> None:
+        """Raises `WiringError`: nothing is trained here."""
+        raise WiringError(_NOT_HERE)
+
+    def add_lora(self, **spec: Any) -> tuple[str, ...]:
+        """Raises `WiringError`: nothing is trained here."""
+        raise WiringError(_NOT_HERE)
+
+    def merge_adapter(self) -> float:
+        """Raises `WiringError`: nothing is merged here."""
+        raise WiringError(_NOT_HERE)
+
+
+def choose(host: Host, source: str | Path, named: str | None, adapter: str | None) -> Served:
+    """The model that requests are to name.
+
+    A server that lists nothing is asked for the name that was given, or for the head's own base.
+
+    Args:
+        source: hub id or directory of the head's base.
+        named: what the user says that the base is called there.
+        adapter: a name there, or the directory that the server serves under any name.
+
+    Raises `WiringError` for a base, `AdapterError` for an adapter that is not served.
+    """
+    own = None if os.path.isdir(source) else str(source)
+    bases = [card for card in host.cards if card.parent is None]
+    base = _base(host, bases, str(source), named)
+    if adapter is None:
+        return Served(base.id, own, context=base.context)
+    found = _adapter(host, adapter)
+    if found.parent is not None and found.parent not in (base.id, base.root):
+        raise AdapterError(
+            f"{host.shown} serves adapter {adapter!r} on {found.parent!r}, not on {base.id!r}, which this head asks; "
+            "name another adapter, or the model that it belongs to (--server URL#MODEL)"
+        )
+    return Served(found.id, own, adapter, context=base.context)
+
+
+def _base(host: Host, bases: Sequence[Card], source: str, named: str | None) -> Card:
+    wanted = named or source
+    found = next((card for card in bases if card.id == wanted), None)
+    if found is None and named is None:
+        found = next((card for card in bases if _same(card.root, source)), None)
+    if found is not None:
+        return found
+    if not host.cards or (named is not None and not host.is_vllm):
+        return Card(wanted)  # servers that load on demand list what they have, not what they could have
+    has = ", ".join(card.id for card in bases) or "none"
+    raise WiringError(
+        f"{host.shown} serves no model {wanted!r}; it serves: {has}; say which one is meant (--server URL#MODEL), or "
+        "start it with that one"
+    )
+
+
+def _adapter(host: Host, adapter: str) -> Card:
+    for card in host.cards:
+        if card.id == adapter or (card.parent is not None and _same(card.root, adapter)):
+            return card
+    if not host.cards:
+        return Card(adapter)
+    served = ", ".join(card.id for card in host.cards if card.parent is not None) or "none"
+    raise AdapterError(
+        f"{host.shown} serves no adapter {adapter!r}; it serves: {served}; start it with it, e.g.: "
+        f"vllm serve MODEL --enable-lora --lora-modules NAME={adapter}"
+    )
+
+
+def _same(root: str | None, given: str) -> bool:
+    """Whether a server's `root` is what was given, however its path is written."""
+    if root is None or root == given:
+        return root is not None
+    return os.path.isdir(given) and os.path.realpath(root) == os.path.realpath(given)
