@@ -79,7 +79,7 @@ def test_the_answer_is_what_the_head_itself_learns(tmp_path: Path) -> None:
     assert isinstance(reader, JsonDecoder)
     for form in ("llava", "ms-swift"):
         (row,) = rows(write([one], tmp_path / f"{form}.jsonl", form))
-        turns = row.get("conversations", row.get("messages"))
+        turns = row["conversations" if form == "llava" else "messages"]
         assert [turns[-1].get("value", turns[-1].get("content"))] == [reader.encode(one.truth)]
 
 
