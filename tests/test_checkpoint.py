@@ -175,7 +175,9 @@ def test_an_adapter_is_saved_with_its_base_and_loads_to_the_same_logits(saved: P
     again = vlmkit.load("warehouse", model=saved, adapter=tmp_path / "adapter", device="cpu")
     assert _answers(again) == changed
     assert again.provenance["adapted_modules"] == len(matched)
+    assert again.provenance["adapter"] == "adapter"
     again.merge_adapter()
+    assert again.provenance["adapter"] is None
     assert [raw for raw, _ in _answers(again)] == [raw for raw, _ in changed]
 
 

@@ -35,6 +35,14 @@ def test_truth_stands_beside_the_prediction(run: Run, head: FakeHead, tmp_path: 
     assert str(tmp_path / "out") in result.stderr
 
 
+def test_the_engine_is_the_one_that_was_asked_for(
+    run: Run, head: FakeHead, tmp_path: Path, calls: list[dict[str, Any]]
+) -> None:
+    head.enqueue(Colour("red", 1))
+    run("demo", "-o", tmp_path / "out", "-n", 1, "--engine", "openai", "--server", "http://127.0.0.1:1/v1")
+    assert (calls[0]["engine"], calls[0]["server"]) == ("openai", "http://127.0.0.1:1/v1")
+
+
 def test_a_second_run_uses_the_same_samples(run: Run, head: FakeHead, tmp_path: Path) -> None:
     for _ in range(2):
         head.enqueue(*truths(head, tmp_path / f"same{_}", n=2))

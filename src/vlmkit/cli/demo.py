@@ -36,11 +36,14 @@ def demo(
     n: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 6,
     seed: options.Seed = 20_250,
     preset: Annotated[str, typer.Option("--preset", help="Which weights.")] = "tiny",
+    engine: options.EngineName = "local",
+    server: options.ServerAt = None,
     device: options.Device = "auto",
 ) -> None:
     """Make samples, answer, and draw the result."""
     found = find_task(task or _first())
-    head = open_head(found.name, preset=found.preset(preset).name, device=device)  # first: it may fail
+    chosen = found.preset(preset).name
+    head = open_head(found.name, preset=chosen, engine=engine, server=server, device=device)  # first: it may fail
     folder = _samples(found, out / f"{found.name}-{n}-seed-{seed}", n, seed)
     samples = list(found.read(folder))
     tally, pairs = Tally(), []

@@ -13,6 +13,7 @@ from torch import Tensor
 from tests.llms.lora.adapters import BASE, BASES, edit_config, edit_weights, logits_of, saved
 from vlmkit.errors import AdapterError, WiringError
 from vlmkit.llms.lora import LoraSpec, adapted, add_lora, load_adapter, role_prefixes, save_adapter
+from vlmkit.llms.lora.identity import DIGEST
 
 FIRST = "base_model.model.model.layers.0.mlp.down_proj.lora_A.weight"
 
@@ -151,3 +152,13 @@ def test_one_adapter_at_a_time_and_none_is_not_saved(tmp_path: Path) -> None:
     load_adapter(module, directory, base=BASE)
     with pytest.raises(AdapterError, match="an adapter already"):
         load_adapter(module, directory, base=BASE)
+
+
+@pytest.mark.parametrize(("base", "typed"), [(BASE, BASE), (f"{DIGEST}0123", "BASE"), (None, "BASE")])
+def test_what_it_says_to_type_can_be_typed(base: str | None, typed: str, tmp_path: Path) -> None:
+    directory = saved("qwen2", tmp_path)
+    edit_weights(directory, lambda t: _renamed(t, "model.layers", "wrong.layers"))
+    edit_config(directory, base_model_name_or_path=base)
+    module, _ = BASES["qwen2"]()
+    with pytest.raises(AdapterError, match=rf"vlmkit adapter check \S+ --base {typed}$"):
+        load_adapter(module, directory, base=base)

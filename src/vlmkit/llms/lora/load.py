@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vlmkit.errors import AdapterError
 from vlmkit.llms.lora.compare import compare
 from vlmkit.llms.lora.files import AdapterFiles, read_adapter
-from vlmkit.llms.lora.identity import mismatch
+from vlmkit.llms.lora.identity import DIGEST, mismatch
 from vlmkit.llms.lora.inject import ADAPTER, adapted, inject, layer_shapes
 
 if TYPE_CHECKING:
@@ -64,9 +64,10 @@ def load_adapter(
     architecture = type(module).__name__
     found = compare(files, layer_shapes(module), architecture)
     if found.problems:
+        folder = base if base is not None and not base.startswith(DIGEST) else "BASE"  # a digest cannot be opened
         raise AdapterError(
             f"{directory}: does not fit {architecture}: {'. '.join(found.problems)}. "
-            f"To see all of it: vlmkit adapter check {directory} --base {base or 'BASE'}"
+            f"To see all of it: vlmkit adapter check {directory} --base {folder}"
         )
     values = values_of(files, found.modules)
     n_nonzero = sum(bool(up.any()) for _, up in values.values())
