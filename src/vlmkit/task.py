@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from vlmkit.errors import UnknownNameError, VlmkitError
 from vlmkit.protocols import Decoder
+from vlmkit.settings import Settings
 from vlmkit.remote import Server
 from vlmkit.types import Modality, Prediction, Problem, Prompt, Sample
 
@@ -206,6 +207,8 @@ class Task(Generic[T]):
         results: `(predictions, folder) -> ` the same predictions; each is written into the folder on its way, in files
             as programs around the task read them.
         answers: `file or folder -> ` what such files hold, and other files that programs around the task write.
+        settings: `(what the command line gave, by the names of its options) -> ` what holds, with settings that stand
+            below it: an environment, a file.
     """
 
     name: str
@@ -232,6 +235,7 @@ class Task(Generic[T]):
     windowing: Windowing[T] | None = None
     results: Callable[[Iterable[Prediction[T]], Path], Iterator[Prediction[T]]] | None = None
     answers: Callable[[Path], Sequence[Answered[T]]] | None = None
+    settings: Callable[[Mapping[str, Any]], Settings] | None = None
 
     def preset(self, name: str | None) -> Preset:
         """By exact name; the real one when no name is given. Raises `UnknownNameError`."""
