@@ -1,7 +1,7 @@
 """How right the tiny football head is on 200 fresh synthetic clips, beside answers that never look.
 
-The clips are drawn with a seed that no training used. An event is found when an answered one of its class overlaps it by
-half or more of their union; times are whole seconds, in the truth as in the answer.
+The clips are drawn with a seed that no training used. An event is found when an answered one of its class overlaps it
+by half or more of their union; times are whole seconds, in the truth as in the answer.
 """
 
 from __future__ import annotations
