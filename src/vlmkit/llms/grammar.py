@@ -23,12 +23,17 @@ from vlmkit.errors import WiringError
 from vlmkit.types import Constraint
 
 CACHED_GRAMMARS = 64  # a tokenizer; a compiled grammar takes some hundred kilobytes and about 2 ms to make again
-WRITING: Any = {
-    "whitespace_flexible": False,
-    "json_allowed_escapes": '"\\bfnrt',
-    "json_allow_general_unicode_escapes": False,
-}
-"""What `decoders.shape` counts on: no white space, and of escapes only those of two bytes."""
+WRITING: Any = {"whitespace_flexible": False, "json_allowed_escapes": '"\\bfnrt'}
+"""What `decoders.shape` counts on, in words that every llguidance from 1.7 on knows."""
+_SINCE_1_8 = {"json_allow_general_unicode_escapes": False}  # before, what is not allowed by name is not legal
+
+
+@functools.cache
+def writing() -> dict[str, Any]:
+    """What `decoders.shape` counts on, as this llguidance calls it: no white space, and escapes of two bytes only."""
+    whole = {**WRITING, **_SINCE_1_8}
+    refused = LLMatcher.validate_grammar(LLMatcher.grammar_from_json_schema('{"type":"null"}', overrides=whole))
+    return dict(WRITING) if refused else whole
 
 
 class Grammars:
@@ -65,7 +70,7 @@ class Grammars:
 
     def _compile(self, schema: str) -> Any:
         with _as_wiring_error("llguidance refuses this schema"):
-            grammar = LLMatcher.grammar_from_json_schema(schema, overrides=WRITING)
+            grammar = LLMatcher.grammar_from_json_schema(schema, overrides=writing())
             matcher = LLMatcher(self.tokenizer, grammar, log_level=0)
         if matcher.is_error():
             raise WiringError(f"llguidance refuses this schema: {matcher.get_error().splitlines()[0]}")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from vlmkit.llms.grammar import WRITING
+from vlmkit.llms.grammar import writing
 from vlmkit.llms.spelling import Speller
 from vlmkit.types import Constraint, Generation, Limits
 
@@ -16,7 +16,7 @@ from vlmkit.types import Constraint, Generation, Limits
 @lru_cache(maxsize=256)
 def _schema(text: str) -> str:
     """A schema that says how JSON is written, in the words of llguidance, which vLLM hands it to."""
-    return json.dumps({**json.loads(text), "x-guidance": WRITING}, ensure_ascii=False)
+    return json.dumps({**json.loads(text), "x-guidance": writing()}, ensure_ascii=False)
 
 
 def asked(constraint: Constraint | None, limits: Limits, room: int, end: int) -> Any:

@@ -55,6 +55,7 @@ def common(settings: VllmSettings, config: Any, dtype: str, on_cpu: bool, length
     made: dict[str, Any] = {
         "dtype": dtype,
         "load_format": "safetensors",
+        "use_tqdm_on_load": False,
         "trust_remote_code": False,
         "max_model_len": length,
         "max_num_seqs": sequences,

@@ -21,7 +21,7 @@ _FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]  # no pickle
 _OURS = {
     # In this process: a script then needs no `if __name__ == "__main__"`, and a CPU no second copy of everything.
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-    "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_NO_USAGE_STATS": "1",
 }
 _ON_CPU = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}  # bound in this process its threads wait for each other: 20 x slower
