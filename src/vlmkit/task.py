@@ -141,6 +141,10 @@ class Scoring(Generic[T]):
             ratios of such: medians, average precision. What it gives is called with how often each of `n` samples was
             drawn in each of `r` resamples, `[r, n]`, and gives `{metric: [r]}`; NaN where one is undefined.
         lower: the figures among all these that are better when lower.
+        elements: `(truth, answer or None) -> ` of answers that are lists, by the name of what they list: the true and
+            the answered class of each element, None for the one that is lacking in a miss or a false alarm. Each such
+            list has a table by class, counted over elements instead of samples, and a confusion matrix.
+        notes: `predictions, None where there is none -> ` what a reader has to be told about these answers.
         checks: `(sample, answer or None) -> {metric: number or None}`; what every legal answer fulfils, so that no
             baseline is compared in it: that it is there, that it leaves blank what the sample cannot show.
         forced: `(sample, answer) -> answer` with what the sample forces on any; baselines are given it too.
@@ -172,6 +176,8 @@ class Scoring(Generic[T]):
         | None
     ) = None
     lower: frozenset[str] = frozenset()
+    elements: Callable[[T, T | None], Mapping[str, Sequence[tuple[str | None, str | None]]]] | None = None
+    notes: Callable[[Sequence[Prediction[T] | None]], Iterable[str]] | None = None
     checks: Callable[[Sample, T | None], Mapping[str, float | None]] | None = None
     forced: Callable[[Sample, T], T] | None = None
     fields: Callable[[T], Mapping[str, str]] | None = None

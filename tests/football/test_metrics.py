@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from vlmkit.errors import DataError
 from vlmkit.evaluate import evaluate
@@ -12,8 +15,9 @@ from vlmkit.evaluate.answered import Answered
 from vlmkit.task import Task
 from vlmkit.testing.fakes import colours
 from vlmkit.types import Prediction, Sample
-from vlmkit_plugins.football.metrics import SCORING, label, right, row
+from vlmkit_plugins.football.metrics import SCORING, elements, label, right, row, scoring
 from vlmkit_plugins.football.schema import Event, Events, events_of, from_json, line, to_json
+from vlmkit_plugins.football.whole import scores, unsure, whole
 
 EMPTY = events_of([])
 
@@ -35,6 +39,7 @@ def means(*pairs: tuple[Events, Events | None]) -> dict[str, float]:
 
 
 TWO = events(event(2, 6), event(10, 14, "Red Card"))
+THREE = events(event(3, 7), event(20, 25), event(10, 14, "Yellow Card"))
 
 
 def test_the_truth_is_perfect_and_nothing_beats_it() -> None:
@@ -44,8 +49,7 @@ def test_the_truth_is_perfect_and_nothing_beats_it() -> None:
 
 
 def test_figures_by_hand() -> None:
-    answer = events(event(3, 7), event(20, 25, "Goal"), event(10, 14, "Yellow Card"))
-    found = means((TWO, answer))  # tIoU 3/5 of the goal; the card is of another colour; one goal too many
+    found = means((TWO, THREE))  # tIoU 3/5 of the goal; the card is of another colour; one goal too many
     assert found["precision@0.5"] == pytest.approx(1 / 3)
     assert found["recall@0.5"] == pytest.approx(1 / 2)
     assert found["F1@0.5"] == found["F1@0.3"] == pytest.approx(2 / 5)
@@ -98,6 +102,54 @@ def test_an_answer_is_right_when_all_events_are_found_and_none_is_false() -> Non
     assert not right(EMPTY, TWO)
 
 
+def test_a_confusion_is_an_event_in_its_place_with_another_class() -> None:
+    assert elements(TWO, THREE) == {"event": [("Goal", "Goal"), ("Red Card", "Yellow Card"), (None, "Goal")]}
+    assert elements(TWO, events(event(2, 6))) == {"event": [("Goal", "Goal"), ("Red Card", None)]}
+    assert elements(TWO, None) == {"event": [("Goal", None), ("Red Card", None)]}
+    assert elements(EMPTY, EMPTY) == {"event": []}
+
+
+def test_average_precision_ranks_events_by_the_confidence_of_their_class() -> None:
+    said = events(event(20, 24), event(2, 6))
+    for sure, area in (({"0.event": 0.9, "1.event": 0.2}, 0.5), ({"0.event": 0.2, "1.event": 0.9}, 1.0), ({}, 0.5)):
+        drawn = whole([events(event(2, 6))], [said], [sure])(np.ones((1, 1)))
+        assert drawn["mAP"] == drawn["mAP@0.95"] == drawn["average_mAP_tight"] == pytest.approx(area)
+
+
+def test_events_without_confidence_are_told() -> None:
+    quiet = [Prediction("a", TWO, confidence={"0.event": 0.9}), None, Prediction("b", EMPTY)]
+    assert [line.split(" have no")[0] for line in unsure(quiet)] == ["1 of 2 answered events"]
+    assert not list(unsure([Prediction("a", TWO, confidence={"0.event": 0.9, "1.event": 0.5})]))
+    assert scores(TWO, {"0.event": math.nan, "1.event": 2.0}) == (1.0, 1.0)
+
+
+def test_the_originals_overall_score_of_one_event_a_clip() -> None:
+    true = ["Goal", "Goal", "Offside", "Throw In", "Goal"]
+    said = ["Goal", "Offside", "Offside", "Goal", "Goal"]
+    ends = [6, 6, 4, 12, 7]  # tIoU with [2, 6): 1, 1, .5, .4, .8
+    pairs = [
+        (events(event(2, 6, name, f"Player #{place} scores.")), events(event(2, end, other, "Player #1 scores.")))
+        for place, (name, other, end) in enumerate(zip(true, said, ends, strict=True))
+    ]
+    samples = [Sample(str(place), truth=truth) for place, (truth, _) in enumerate(pairs)]
+    found = Answered.of(scoring(overall=True), samples, [t for t, _ in pairs], [a for _, a in pairs]).means()
+    weighted = f1_score(true, said, average="weighted", zero_division=0.0)
+    words = (1 + 4 * 2 / 3) / 5
+    assert found["overall"] == pytest.approx(0.4 * weighted + 0.3 * 3 / 5 + 0.3 * words)
+    assert "overall" not in means(*pairs)
+
+
+def test_the_originals_overall_score_counts_what_is_missing_and_what_is_too_much() -> None:
+    def overall(truth: Events, answer: Events | None) -> float:
+        return Answered.of(scoring(overall=True), [Sample("a", truth=truth)], [truth], [answer]).means()["overall"]
+
+    assert overall(TWO, TWO) == pytest.approx(1.0)
+    assert overall(TWO, None) == 0.0
+    assert overall(TWO, events(event(2, 6))) == pytest.approx(0.4 / 2 + 0.3 / 2 + 0.3 / 2)
+    assert overall(events(event(2, 6)), events(event(2, 6), event(8, 12))) == pytest.approx(0.4 * 2 / 3 + 0.6)
+    assert math.isnan(overall(EMPTY, EMPTY))
+
+
 def test_the_class_of_a_clip() -> None:
     assert [label(EMPTY), label(TWO), label(events(event(1, 3), event(5, 9)))] == [
         "no event",
@@ -142,7 +194,7 @@ def test_spans_are_in_seconds() -> None:
     ]
 
 
-def test_everything_has_an_interval_and_baselines_beside() -> None:
+def test_everything_has_an_interval_and_baselines_beside(tmp_path: Path) -> None:
     samples = [Sample(f"s{k}", truth=events(event(k, k + 4)) if k % 4 else EMPTY) for k in range(40)]
     answers = [Prediction(one.id, events(event(k + k % 2, k + 4)) if k % 4 else EMPTY) for k, one in enumerate(samples)]
     task: Task[Events] = replace(cast(Any, colours()), scoring=SCORING, to_json=to_json, from_json=from_json, line=line)
@@ -150,6 +202,12 @@ def test_everything_has_an_interval_and_baselines_beside() -> None:
     assert report.metrics.keys() == report.intervals.keys()
     assert report.metrics["empty_right"] == 1.0
     assert report.denominators["empty_right"] == 10
+    (events_table,) = (one for one in report.fields if one.elements)
+    assert (events_table.name, events_table.classes, events_table.lacking) == ("event", ("Goal",), "missed")
+    assert events_table.rows[0].n == sum(events_table.confusion[0]) == 30
+    assert events_table.metrics["micro-F1"] == pytest.approx(report.metrics["F1@0.5"])
+    assert "event by class" in report.save(tmp_path / "report").joinpath("report.html").read_text(encoding="utf-8")
+    assert "missed  false" in str(report)
     low, high = report.intervals["start_error_s"]
     assert low <= report.metrics["start_error_s"] == 1.0 <= high
     assert {"start_error_s", "end_error_s", "misses", "false_alarms"} == report.lower_is_better

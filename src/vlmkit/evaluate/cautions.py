@@ -32,9 +32,11 @@ def cautions(report: Report) -> Iterator[str]:
 def _few(report: Report) -> Iterator[str]:
     if report.n < FEW:
         yield f"only {report.n} samples (fewer than {FEW}): the intervals are too narrow to be believed"
-    rare = [f"{row.label} ({row.n})" for row in report.labels if 0 < row.n < FEW_OF_A_CLASS]
-    if rare:
-        yield f"classes of fewer than {FEW_OF_A_CLASS} samples: {listed(rare)}; their figures rest on chance"
+    counted = {"samples": report.labels}
+    counted |= {f"{one.name}s": one.rows for one in report.fields if one.elements}
+    for what, rows in counted.items():
+        if rare := [f"{row.label} ({row.n})" for row in rows if 0 < row.n < FEW_OF_A_CLASS]:
+            yield f"classes of fewer than {FEW_OF_A_CLASS} {what}: {listed(rare)}; their figures rest on chance"
 
 
 def _solved(report: Report) -> Iterator[str]:

@@ -55,6 +55,8 @@ class FieldTable:
         confusion: counts `[k][k + 1]`, `[truth][answer]`; the last column counts samples without an answer.
         rows: one a class, with its F1 and interval, in the order of `classes`.
         metrics, intervals: accuracy and macro-F1 of the field.
+        elements: whether elements of lists are counted, and not samples: the last column of the matrix then holds those
+            that were missed, and answers that belong to nothing true stand in `rows` alone.
     """
 
     name: str
@@ -63,6 +65,12 @@ class FieldTable:
     rows: tuple[LabelRow, ...]
     metrics: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, Interval] = field(default_factory=dict)
+    elements: bool = False
+
+    @property
+    def lacking(self) -> str:
+        """What the last column of the matrix counts."""
+        return "missed" if self.elements else "no answer"
 
 
 @dataclass(frozen=True)

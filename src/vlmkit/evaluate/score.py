@@ -14,6 +14,7 @@ from vlmkit.evaluate.baselines import baselines
 from vlmkit.evaluate.bootstrap import Drawer, intervals, reaching
 from vlmkit.evaluate.cautions import cautions
 from vlmkit.evaluate.compare import RESAMPLES, refuse_few, rivals
+from vlmkit.evaluate.elements import elements_of
 from vlmkit.evaluate.fields import field_answers
 from vlmkit.evaluate.figures import Case, Outcome, ThresholdCurve
 from vlmkit.evaluate.join import Joined, join, listed
@@ -115,13 +116,16 @@ def _detailed(
     """Everything that has an interval, from the same draws; and what has to be said about it."""
     fields = field_answers(scoring, joined.truths, joined.values)
     sure = list(confidences(scoring, joined.truths, joined.answers, fields, head.probabilities))
+    lists = elements_of(scoring, joined.truths, joined.values)
     cut, warnings = slices_of(scoring, joined.samples, head)
     drawers: dict[tuple[str, ...], Drawer] = {("metrics",): head.drawn}
     drawers |= {("field", one.name): one.drawn for one in fields}
+    drawers |= {("elements", one.name): one.drawn for one in lists}
     drawers |= {("reliability", one.name): one.drawn for one in sure}
     drawers |= {("slice", one.table, one.name): one.drawn for one in cut}
     ends = intervals(drawers, head.n, seed=seed, resamples=resamples)
     tables = [one.table(ends["field", one.name]) for one in fields]
+    tables += [one.table(ends["elements", one.name]) for one in lists]
     found, comparisons = rivals(scoring, joined, head, name=report.model or "the head", seed=seed, resamples=resamples)
     rows = {
         table: tuple(one.row(ends["slice", table, one.name]) for one in cut if one.table == table)
@@ -141,6 +145,8 @@ def _detailed(
     )
     if head.probabilities is not None:
         warnings += head.probabilities.notes()
+    if scoring.notes is not None:
+        warnings += scoring.notes(joined.answers)
     if odd := broken(joined.answers):
         warnings.append(f"{len(odd)} predictions have a confidence outside 0..1, which was left out: {listed(odd)}")
     return report, warnings

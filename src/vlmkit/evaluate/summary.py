@@ -27,6 +27,7 @@ def _parts(report: Report) -> Iterator[str]:
     yield from (f"THE CHECK {one.name!r} FAILED: {one.detail}" for one in report.sanity if not one.passed)
     yield _text(figures_table(report))
     yield _text(class_table("label", report.labels))
+    yield from (_text(class_table(one.name, one.rows, elements=True)) for one in report.fields if one.elements)
     if report.reliability:
         yield text_table(["confidence of", "n", *_SURE], [_sure(one) for one in report.reliability])
     for one in report.comparisons:

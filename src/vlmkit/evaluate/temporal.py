@@ -155,7 +155,8 @@ def _ranks(
     labels = sorted({span.label for truth in truths for span in truth})
     rows: dict[str, list[tuple[int, float, list[bool]]]] = {label: [] for label in labels}
     for owner, (truth, answer) in enumerate(zip(truths, answers, strict=True)):
-        found = hits(truth, answer) if answer.spans else []
+        shared = {span.label for span in truth} & {span.label for span in answer.spans}
+        found = hits(truth, answer) if shared else [[False] * len(answer.spans)] * k
         for place, span in enumerate(answer.spans):
             if span.label in rows:
                 rows[span.label].append((owner, level(answer.scores[place]), [row[place] for row in found]))

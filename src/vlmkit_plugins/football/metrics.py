@@ -11,51 +11,39 @@ where it says so.
 - `empty_right`: of the clips without events, those answered so.
 - `ROUGE-1`, `ROUGE-2`, `ROUGE-L`: F-measure between the descriptions of events that are found at .5, per clip that has
   one, with Porter's stemmer (C.-Y. Lin, "ROUGE", 2004, as `rouge-score` counts it); words are Latin letters and digits.
-- `precision@0.3`, `recall@0.3`, `F1@0.3`, `precision@0.5`, `recall@0.5`, `F1@0.5`, `precision@0.7`, `recall@0.7`,
-  `F1@0.7`: over the events of all clips together.
+- `F1@0.3`, `precision@0.3`, `recall@0.3`, `F1@0.5`, `precision@0.5`, `recall@0.5`, `F1@0.7`, `precision@0.7`,
+  `recall@0.7`: over the events of all clips together.
 - `macro_F1@0.3`, `macro_F1@0.5`, `macro_F1@0.7`: the mean F1 of the classes that occur in the truth.
 - `misses`, `false_alarms`: events a clip at .5.
+- `mAP`, `mAP@0.5`, `mAP@0.75`, `mAP@0.95`: average precision as ActivityNet defines it, over the classes that occur in
+  the truth; the first is the mean over tIoU of .5, .55 … .95. Events are ranked by the confidence of their class.
+- `average_mAP_tight`, `average_mAP_loose`: SoccerNet's, of the moments where events start, over windows that are 1 … 5
+  and 5, 10 … 60 seconds wide.
 - `start_error_s`, `end_error_s`: the median distance in seconds between events that are found at .5 and the truth.
+- `overall`: the original's score, where it was asked for: .4 weighted F1 of classes, .3 share of events with a tIoU of
+  *more than* .5, .3 ROUGE-1; events are paired in the order of their starts.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping
 
-from vlmkit.evaluate.bootstrap import Array
 from vlmkit.evaluate.f1 import macro_f1
-from vlmkit.evaluate.matching import Matched, Overlaps
-from vlmkit.evaluate.temporal import drawn_medians
+from vlmkit.evaluate.matching import Overlaps
 from vlmkit.task import Scoring, Span
 from vlmkit.types import Sample
+from vlmkit_plugins.football import original
 from vlmkit_plugins.football.blind import baselines
-from vlmkit_plugins.football.schema import Events
+from vlmkit_plugins.football.found import HIT, matched, overlaps, stretches
+from vlmkit_plugins.football.schema import Events, events_of
+from vlmkit_plugins.football.whole import unsure, whole
 from vlmkit_plugins.football.wording import ROUGES, rouge
 
 AT = (0.3, 0.5, 0.7)
-HIT = 0.5
 NOTHING = "no event"
 SEVERAL = "several classes"
-_CACHED = 1 << 15
-
-
-@lru_cache(_CACHED)
-def stretches(events: Events) -> tuple[Span, ...]:
-    """The events as labelled stretches, in the order of the answer."""
-    return tuple(Span(event.start_s, event.end_s, event.event) for event in events.root)
-
-
-@lru_cache(_CACHED)
-def overlaps(truth: Events, answer: Events) -> Overlaps:
-    """The events of one class that touch."""
-    return Overlaps.of(stretches(truth), stretches(answer))
-
-
-def matched(truth: Events, answer: Events, at: float = HIT) -> Matched:
-    """Which answered event belongs to which true one."""
-    return overlaps(truth, answer).match(at)
+LOWER = frozenset({"misses", "false_alarms", "start_error_s", "end_error_s"})
 
 
 def row(truth: Events, answer: Events | None) -> dict[str, float | None]:
@@ -110,27 +98,19 @@ def combine(means: Mapping[str, float]) -> dict[str, float]:
     return figures
 
 
-def whole(
-    truths: Sequence[Events], answers: Sequence[Events | None], sure: Sequence[Mapping[str, float]]
-) -> Callable[[Array], dict[str, Array]]:
-    """The median errors."""
-    owners, starts, ends = [], [], []
-    for place, (truth, answer) in enumerate(zip(truths, answers, strict=True)):
-        if answer is None:
-            continue
-        for pair in matched(truth, answer).pairs:
-            true, said = truth[pair.truth], answer[pair.answer]
-            owners.append(place)
-            starts.append(abs(said.start_s - true.start_s))
-            ends.append(abs(said.end_s - true.end_s))
-
-    def drawn(weights: Array) -> dict[str, Array]:
-        return {
-            "start_error_s": drawn_medians(starts, owners, weights),
-            "end_error_s": drawn_medians(ends, owners, weights),
-        }
-
-    return drawn
+def elements(truth: Events, answer: Events | None) -> dict[str, list[tuple[str | None, str | None]]]:
+    """Each event's class in truth and answer: of those found at .5, then of those found but for their class."""
+    if answer is None:
+        return {"event": [(event.event, None) for event in truth.root]}
+    found = matched(truth, answer)
+    pairs: list[tuple[str | None, str | None]] = [
+        (truth[pair.truth].event, answer[pair.answer].event) for pair in found.pairs
+    ]
+    missed, false = [truth[place] for place in found.misses], [answer[place] for place in found.false_alarms]
+    mixed = Overlaps.of(stretches(events_of(missed)), stretches(events_of(false)), by_class=False).match(HIT)
+    pairs += [(missed[pair.truth].event, false[pair.answer].event) for pair in mixed.pairs]
+    pairs += [(missed[place].event, None) for place in mixed.misses]
+    return {"event": pairs + [(None, false[place].event) for place in mixed.false_alarms]}
 
 
 def label(events: Events) -> str:
@@ -159,14 +139,28 @@ def _ratio(part: float, all_of_it: float) -> float:
     return part / all_of_it if all_of_it else math.nan
 
 
-SCORING = Scoring(
-    row=row,
-    combine=combine,
-    baselines=baselines,
-    label=label,
-    counts=counts,
-    whole=whole,
-    lower=frozenset({"misses", "false_alarms", "start_error_s", "end_error_s"}),
-    right=right,
-    spans=spans,
-)
+def scoring(*, overall: bool = False) -> Scoring[Events]:
+    """How football is scored. `overall`: with the original's overall score beside the other figures."""
+
+    def counted(truth: Events, answer: Events | None) -> dict[str, float]:
+        return counts(truth, answer) | original.counts(truth, answer)
+
+    def combined(means: Mapping[str, float]) -> dict[str, float]:
+        return combine(means) | original.combine(means)
+
+    return Scoring(
+        row=row,
+        combine=combined if overall else combine,
+        baselines=baselines,
+        label=label,
+        counts=counted if overall else counts,
+        whole=whole,
+        lower=LOWER,
+        notes=unsure,
+        elements=elements,
+        right=right,
+        spans=spans,
+    )
+
+
+SCORING = scoring()

@@ -51,6 +51,12 @@ def _definitions(report: Report) -> Iterator[tuple[str, str]]:
     if report.labels or report.fields:
         yield "precision", "Of the answers with this class, the share that is right."
         yield "recall", "Of the samples of this class, the share that was answered so; no answer is a miss."
+        if lists := [one.name for one in report.fields if one.elements]:
+            yield (
+                f"by class of {', '.join(lists)}",
+                "What is counted are the elements of the answers, and not samples. Missed: true ones that nothing of "
+                "their class was answered for; false: answered ones that belong to no true one of their class.",
+            )
         yield "F1", "The harmonic mean of precision and recall. Macro-F1 is its mean over the classes that occur."
     if report.reliability or "ECE" in report.metrics:
         yield (

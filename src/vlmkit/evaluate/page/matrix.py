@@ -16,12 +16,12 @@ _GAP, _LONGEST = 6.0, 112.0
 
 @style()
 def matrix_plot(table: FieldTable) -> str:
-    """Counts, shaded by their share of the truth's row: blue is right, orange wrong, grey had no answer."""
+    """Counts, shaded by their share of the truth's row: blue is right, orange wrong, grey had none."""
     classes, counts = folded(table)
     k = len(classes)
     left = min(max(width_of(name, 10.5) for name in [*classes, "truth ↓"]), _LONGEST) + 12
     cell = min((WIDTH - left - _GAP - 2) / (k + 1), 100.0)
-    answers = [*classes, "no answer"]
+    answers = [*classes, table.lacking]
     flat = k <= _FEW and all(width_of(name, 10) <= cell + 4 for name in answers)
     below = 18.0 if flat else min(max(width_of(name, 10) for name in answers), _LONGEST) * 0.75 + 14
     top = 22.0

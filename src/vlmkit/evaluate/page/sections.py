@@ -65,14 +65,15 @@ def headline_plots(report: Report) -> Iterator[str]:
 def classes(report: Report) -> Section | None:
     """F1 as bars with intervals, precision and recall on them, for the label and each closed field."""
     names = titles(report)
-    fields = [(names[table.name], table.rows) for table in shown_fields(report)] or [("label", report.labels)]
+    fields = [(names[one.name], one.rows, one.elements) for one in shown_fields(report)]
+    fields = fields or [("label", report.labels, False)]
     drawn = [
         Plot(rows_plot([_class(row) for row in chunk], f"{name} by class", subject="F1", bars=True), name + place)
-        for name, rows in fields
+        for name, rows, _ in fields
         for place, chunk in chunks(rows)
     ]
     lead = "F1 of each class with its 95 % interval; n is how often it is true. The most frequent stand first."
-    tables = (class_table(name, rows) for name, rows in fields)
+    tables = (class_table(name, rows, elements=elements) for name, rows, elements in fields)
     return section("classes", "By class", lead, drawn, tables)
 
 
@@ -80,7 +81,7 @@ def confusions(report: Report) -> Section | None:
     """One matrix a field."""
     names = titles(report)
     drawn = [Plot(matrix_plot(table), names[table.name], _field(table)) for table in shown_fields(report)]
-    lead = "A row is a true class, a column what was answered. Blue is right, orange is wrong, grey had no answer; the "
+    lead = "A row is a true class, a column what was answered. Blue is right, orange is wrong, grey had none; the "
     lead += "shade is the share of the row."
     if any(len(table.classes) > MOST for table in report.fields):
         lead += f" Beyond {MOST} classes the rarest are put together; the tables below have them all."

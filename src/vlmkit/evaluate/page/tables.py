@@ -50,24 +50,26 @@ def figures_table(report: Report) -> Table:
     return Table("All figures", ["metric", "value", "95 % interval", "n", *others], rows)
 
 
-def class_table(name: str, rows: Sequence[LabelRow]) -> Table:
-    """The classes of a field."""
+def class_table(name: str, rows: Sequence[LabelRow], *, elements: bool = False) -> Table:
+    """The classes of a field; of `elements` of lists also how many were missed, and how many answers are false."""
     cells = [
         [
             row.label,
             *(str(row.n), str(row.predicted)),
+            *((str(row.n - row.right), str(row.predicted - row.right)) if elements else ()),
             *(figure(row.precision), figure(row.recall), figure(row.f1)),
             between(row.f1_interval),
         ]
         for row in rows
     ]
-    return Table(f"{name} by class", ["class", "n", "answered", "precision", "recall", "F1", "95 % of F1"], cells)
+    counted = ["n", "answered", *(("missed", "false") if elements else ())]
+    return Table(f"{name} by class", ["class", *counted, "precision", "recall", "F1", "95 % of F1"], cells)
 
 
 def confusion_table(table: FieldTable) -> Table:
     """Counts, a row a true class."""
     rows = [[name, *map(str, counts)] for name, counts in zip(table.classes, table.confusion, strict=True)]
-    return Table(f"{table.name}: counts", ["truth ↓  answer →", *table.classes, "no answer"], rows)
+    return Table(f"{table.name}: counts", ["truth ↓  answer →", *table.classes, table.lacking], rows)
 
 
 def calibration_table(one: Reliability) -> Table:
