@@ -77,9 +77,9 @@ def test_words_say_what_can_be_seen() -> None:
     def said(kind: str, team: int = 0, *, on_right: bool = False, is_high: bool = False) -> str:
         return event(Shot(kind, 0, 40, 0, 10, team, on_right, is_high), MATCH).description
 
-    assert said("Goal", is_high=True) == "Player #10 in red scores with a high shot."
-    assert said("Goal", on_right=True) == said("Goal") == "Player #10 in red scores with a low shot."
-    assert said("Corner Kick", 1, on_right=True) == "Player #10 in blue takes a corner from the right."
+    assert said("Goal", is_high=True) == "A player in red scores with a high shot."
+    assert said("Goal", on_right=True) == said("Goal") == "A player in red scores with a low shot."
+    assert said("Corner Kick", 1, on_right=True) == "A player in blue takes a corner from the right."
     assert said("Offside", on_right=True, is_high=True) == said("Offside")
 
 

@@ -27,28 +27,20 @@ _INTO_STREAM = (
 )
 
 
-WORDS = r" ?[\p{L}_]+|\p{N}{1,3}| ?[^\s\p{L}\p{N}_]+|\s+"
-"""What a text is cut into before its parts are merged to tokens: words, numbers of up to three digits, signs, space."""
-
-
 def small_tokenizer(
-    corpus: Sequence[str],
-    chat_template: str = "",
-    special: Sequence[str] = TURNS,
-    size: int = 1024,
-    words: str = WORDS,
+    corpus: Sequence[str], chat_template: str = "", special: Sequence[str] = TURNS, size: int = 1024
 ) -> PreTrainedTokenizerFast:
     """Byte-level BPE over the words of `corpus`; no text is outside it, and a number of up to three digits is a word.
 
     Args:
         special: tokens that only a chat template writes; `TURNS` have to be among them.
         size: most entries.
-        words: what no token reaches across, as a regular expression whose alternatives cover every text.
     """
     model = Tokenizer(BPE())
+    words = Regex(r" ?[\p{L}_]+|\p{N}{1,3}| ?[^\s\p{L}\p{N}_]+|\s+")
     model.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(words), "isolated"),
+            pre_tokenizers.Split(words, "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

@@ -7,15 +7,15 @@ from typing import Any
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig
 
 from vlmkit.llms import qwen_vl
-from vlmkit.llms.small import WORDS, small_tokenizer
+from vlmkit.llms.small import small_tokenizer
 from vlmkit_plugins.football.head import QUESTION
 from vlmkit_plugins.football.schema import CLASSES, WINDOW_S, Event, events_of
 from vlmkit_plugins.football.story import descriptions
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE over the task's own words. A second is one token, and so is a shirt's number with its sign."""
-    return small_tokenizer(_corpus(), qwen_vl.CHAT, qwen_vl.SPECIAL, words=rf" ?#\p{{N}}{{1,2}}|{WORDS}")
+    """Byte-level BPE over the task's own words; every second of a window is one token."""
+    return small_tokenizer(_corpus(), qwen_vl.CHAT, qwen_vl.SPECIAL)
 
 
 def _corpus() -> list[str]:

@@ -10,12 +10,12 @@ from vlmkit.types import Sample
 from vlmkit_plugins.football.schema import WINDOW_S
 
 PLAY = "Play"
-_SHIRT = re.compile(r"#(\d{1,2})\b")
+_SHIRT = re.compile(r"\bin [a-z]+\b")
 
 
 def seen_at(sample: Sample, time_s: float) -> str | None:
-    """What is to be seen at a moment: the class of the event with the number on the shirt of who acts, as the truth
-    describes it, and `Play` between events; None without a timeline.
+    """What is to be seen at a moment: the class of the event with the colour of who acts, where the truth says it, and
+    `Play` between events; None without a timeline.
     """
     timeline = sample.meta.get("timeline")
     if timeline is None:
@@ -38,7 +38,7 @@ _TINY = (
         "probe",
         ("encoder",),
         {"encoder": 2e-3},
-        steps=900,
+        steps=350,
         batch_size=8,
         label_at=seen_at,
         label_names=("timeline",),

@@ -2,8 +2,8 @@
 
 Events are as long as 3 to 7 s and begin and end on any frame; between two of them are at least `GAP_S`. Now and then
 the clip begins or ends inside one, of which then at least `SEEN_S` are shown. The truth has each time to the nearest
-whole second, halves up. Every word of a description can be seen: the number and the colour of the shirt, and for
-some classes the side or the height.
+whole second, halves up. Every word of a description can be seen: the colour of the shirt, and for some classes the
+side or the height. The shirts' numbers are drawn, and told beside the truth: a tiny tower does not learn to read them.
 """
 
 from __future__ import annotations
@@ -87,6 +87,11 @@ class Story(NamedTuple):
         ]
 
     @property
+    def numbers(self) -> list[int]:
+        """On the shirt of each event's player."""
+        return [shot.number for shot in self.shots if shot.is_event]
+
+    @property
     def truth(self) -> Events:
         """The answer."""
         return events_of([event(shot, self.match) for shot in self.shots if shot.is_event])
@@ -96,18 +101,17 @@ def event(shot: Shot, match: Match) -> Event:
     """An event of the answer. Raises `DataError` for a time that is none."""
     kind: EventClass = shot.kind  # type: ignore[assignment]
     second = shot.is_high if kind == "Goal" else shot.on_right
-    words = f"Player #{shot.number} in {match.teams[shot.team]} {_WORDS[kind][second]}"
+    words = f"A player in {match.teams[shot.team]} {_WORDS[kind][second]}"
     return Event(description=words, start_time=hms(shot.start / FPS), end_time=hms(shot.end / FPS), event=kind)
 
 
 def descriptions() -> list[str]:
     """Every description there is: what a small model has to have words for."""
     return [
-        f"Player #{number} in {colour} {words}"
+        f"A player in {colour} {words}"
         for endings in _WORDS.values()
         for words in dict.fromkeys(endings)
         for colour in JERSEYS
-        for number in range(1, NUMBERS + 1)
     ]
 
 

@@ -123,6 +123,7 @@ def _write_one(folder: Path, seed: int, index: int) -> dict[str, Any]:
         "meta": {
             "video_s": round(story.n_frames / FPS, 4),
             "timeline": story.timeline,
+            "numbers": story.numbers,
             "jerseys": list(story.match.teams),
             "synthetic": True,
         },
