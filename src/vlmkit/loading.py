@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import reduce
 from importlib.metadata import version
 from operator import or_
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+from vlmkit import asked
 from vlmkit import checkpoint as checkpoints
 from vlmkit.calibration.files import Calibratable, Mode
-from vlmkit.errors import CheckpointError, UnknownNameError, VlmkitError
+from vlmkit.errors import CheckpointError, VlmkitError
 from vlmkit.head import Head
 from vlmkit.model import Model
 from vlmkit.plugins import installed
@@ -35,13 +37,16 @@ def load(
     precision: Precision = "auto",
     weights: Weights = "pretrained",
     calibration: Mode | Literal["none"] = "full",
+    specs: Mapping[str, Mapping[str, Any]] | None = None,
+    limits: Mapping[str, float] | None = None,
 ) -> Head[Any]:
     """A head, ready to answer.
 
     Args:
         name: a task (`vlmkit.tasks()` lists them), or a checkpoint directory.
         preset: which weights of the task; its real ones when not given. `tiny` works offline.
-        model: a checkpoint directory; it knows its preset.
+        model: a checkpoint directory, which knows its preset; or weights in place of the preset's own: a directory in
+            Hugging Face's layout, or a hub id.
         adapter: a PEFT directory trained on the preset's base; on a server also a name there.
         engine: "local" is `transformers` in this process, "vllm" is vLLM in it, "openai" a server.
         server: where the engine "openai" is, such as "http://127.0.0.1:8000/v1", and how it is asked.
@@ -50,6 +55,8 @@ def load(
             adapter is merged first.
         weights: "random" builds the preset at full size without any download.
         calibration: which one of the checkpoint is applied, where it has any; "none" for the model's own figures.
+        specs: fields of the preprocessing to change, by modality, such as `{"video": {"fps": 2.0}}`.
+        limits: fields of `Limits` that replies have unless a call says otherwise, such as `{"temperature": 0.6}`.
 
     Raises `UnknownNameError`, `CheckpointError`, `AdapterError` or `WiringError`; each says what to type.
     """
@@ -64,6 +71,8 @@ def load(
         precision=precision,
         weights=weights,
         calibration=calibration,
+        specs=specs,
+        limits=limits,
     )
     raw = head.model.backbone.untrained if head.model.backbone else ()
     if raw and weights == "pretrained":
@@ -87,27 +96,25 @@ def open_head(
     precision: Precision = "auto",
     weights: Weights = "pretrained",
     calibration: Mode | Literal["none"] = "full",
+    specs: Mapping[str, Mapping[str, Any]] | None = None,
+    limits: Mapping[str, float] | None = None,
 ) -> Head[Any]:
     """Like `load`, and also heads with parts that were never trained: what training starts from."""
-    if calibration not in (*get_args(Mode), "none"):
-        raise UnknownNameError("calibration", calibration, [*get_args(Mode), "none"])
-    if server is not None and engine != "openai":
-        raise VlmkitError(f"a server is for engine='openai' (--engine openai); given engine={engine!r}")
+    base = asked.foreign(model)
+    asked.refuse_contradictions(engine, server, weights, calibration, base)
     calibrated = calibration != "none"
-    task, chosen, found = _chosen(name, preset, model, weights, calibrated)
+    task, chosen, found = _chosen(name, preset, model if base is None else None, weights, calibrated, base)
     changed = found.differs(task) if found else ()
     options = BuildOptions(
         weights=weights,
-        checkpoint=found.base if found else None,
-        revision=found.about.base.revision if found else None,
-        specs=found.about.specs if found else None,
+        **asked.sources(task, chosen.name, found, base, specs or {}),
         engine=engine,
         device=device,
         precision=precision,
         adapter=Path(adapter) if adapter is not None else found.adapter if found else None,
         server=Server(server) if isinstance(server, str) else server,
     )
-    built = task.build(chosen.name, options)
+    built = asked.built(task, chosen.name, options, specs or {}, limits or {})
     reached, own = _adapt(built, Path(adapter) if adapter is not None else None, found, calibrated)
     built.eval()
     beside = _beside(built, found if adapter is None else own, [one for one in (found, own) if one], calibration)
@@ -123,12 +130,13 @@ def open_head(
         "engine": engine,
         "weights": weights,
         "synthetic": bool(history) and all(run["data"]["synthetic"] for run in history),
-        "checkpoint": found.directory.name if found else None,
+        "checkpoint": found.directory.name if found else base.name if isinstance(base, Path) else None,
         "base": checkpoints.base_of(built),
         "adapter": options.adapter.name if options.adapter is not None else None,
         "adapted_modules": len(reached) if reached or options.adapter is None else None,  # a server does not tell
         **getattr(built.engine, "about", {}),
         "specs": checkpoints.specs_of(built),
+        **({"limits": asdict(built.limits)} if limits else {}),
         "hashes": checkpoints.contract(task),
         "changed_since_training": list(changed),
         "calibration": beside.calibration.mode if beside.calibration else None,
@@ -154,7 +162,12 @@ def task_named(name: str) -> Task[Any]:
 
 
 def _chosen(
-    name: str | Path, preset: str | None, model: str | Path | None, weights: Weights, calibrated: bool
+    name: str | Path,
+    preset: str | None,
+    model: str | Path | None,
+    weights: Weights,
+    calibrated: bool,
+    base: str | Path | None,
 ) -> tuple[Task[Any], Preset, checkpoints.Checkpoint | None]:
     """Which task and preset are meant, and the checkpoint that holds them where there is one."""
     folder = Path(model) if model is not None else _as_folder(name)
@@ -163,7 +176,7 @@ def _chosen(
     if found is not None:
         _refuse_contradiction(found, preset, weights)
     chosen = task.preset(preset or (found.about.preset if found else None))
-    if found is None and chosen.checkpoint is not None and weights == "pretrained":
+    if found is None and base is None and chosen.checkpoint is not None and weights == "pretrained":
         found = checkpoints.open_checkpoint(chosen.checkpoint, calibrated=calibrated)
     return task, chosen, found
 

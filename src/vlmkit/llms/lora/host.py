@@ -40,6 +40,11 @@ class LoraHost(ABC):
         """What an adapter names as its base: the hub id, or a digest of the weights without any adapter."""
         return self.base if self.base is not None else f"{DIGEST}{weights_sha256(self.base_state())}"
 
+    @property
+    def _folder(self) -> str | None:
+        where = str(getattr(self.hf.config, "_name_or_path", "") or "")
+        return where if self.base is None and Path(where).is_dir() and where else None
+
     def base_state(self) -> dict[str, Any]:
         """The weights under the names that they have without an adapter."""
         state = self.hf.state_dict().items()
@@ -63,7 +68,7 @@ class LoraHost(ABC):
 
     def load_adapter(self, directory: Path) -> tuple[str, ...]:
         """A PEFT directory, strictly: every key has to reach a module, and the base has to be the recorded one."""
-        return load_adapter(self.hf, directory, base=self.identity, revision=self.revision).modules
+        return load_adapter(self.hf, directory, base=self.identity, revision=self.revision, folder=self._folder).modules
 
     def merge_adapter(self) -> float:
         """Into the base, proved on the logits of random text; raises `AdapterError` where they differ."""

@@ -40,6 +40,7 @@ def load_adapter(
     *,
     base: str | None,
     revision: str | None = None,
+    folder: str | None = None,
     trainable: bool = False,
     allow_untrained: bool = False,
 ) -> LoadReport:
@@ -48,6 +49,8 @@ def load_adapter(
     Args:
         base: hub id or directory of the weights in `module`; None says that nobody knows, and skips that check.
         revision: of the base.
+        folder: where these weights were read from, if they are on no hub: what an adapter that names its base by a hub
+            id or a path is held against, while `base` is a digest.
         trainable: let it learn on; otherwise everything is frozen.
         allow_untrained: take an adapter whose every B is zero, which changes no answer.
 
@@ -59,15 +62,17 @@ def load_adapter(
         raise AdapterError("there is an adapter already; merge_adapter or remove_adapter it first")
     files = read_adapter(directory)
     config = files.config
-    if wrong := mismatch(config.base_model_name_or_path, config.revision, base, revision):
+    recorded = config.base_model_name_or_path
+    given = base if folder is None or recorded is None or recorded.startswith(DIGEST) else folder
+    if wrong := mismatch(recorded, config.revision, given, revision):
         raise AdapterError(f"{directory}: {wrong}; load that base, or give base=None if you know them to be the same")
     architecture = type(module).__name__
     found = compare(files, layer_shapes(module), architecture)
     if found.problems:
-        folder = base if base is not None and not base.startswith(DIGEST) else "BASE"  # a digest cannot be opened
+        opened = folder or (base if base is not None and not base.startswith(DIGEST) else "BASE")  # no digest can be
         raise AdapterError(
             f"{directory}: does not fit {architecture}: {'. '.join(found.problems)}. "
-            f"To see all of it: vlmkit adapter check {directory} --base {folder}"
+            f"To see all of it: vlmkit adapter check {directory} --base {opened}"
         )
     values = values_of(files, found.modules)
     n_nonzero = sum(bool(up.any()) for _, up in values.values())
