@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 JsonObject = Mapping[str, Any]
@@ -24,12 +25,12 @@ _PREDICTED = frozenset(
     {"analysis", "generation_time", "inference_time", "model_info", "model_version", "raw_output", "raw_response"}
 )
 _EVENT_KEYS = frozenset({"event", "event_type", "event_class", "class", "description", "start_time", "startTime"})
-_META_KEYS = ("source", "offset_s", "subject", "group")
+_META_KEYS: Mapping[str, type | UnionType] = {"source": str, "offset_s": int | float, "subject": str, "group": str}
 _MOST_WRAPPED = 4
 
 _THOUGHT = re.compile(r"\A\s*<(think|thinking)>.*?</\1>", re.DOTALL | re.IGNORECASE)
 _TAGGED = re.compile(r"<(answer|json)>(?P<inner>.*)</\1>", re.DOTALL | re.IGNORECASE)
-_FENCED = re.compile(r"```[\w+-]*\s(?P<inner>.*)```", re.DOTALL)
+_FENCED = re.compile(r"```[\w+-]*\s*(?P<inner>.*)```", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -161,9 +162,15 @@ def _listed(items: Sequence[tuple[str, Any]], where: str) -> Iterator[Row | Excl
             except NotJsonError as error:
                 yield Excluded(at, "not_json", str(error))
     for film, events in flat.items():
-        ids = {str(item.get("id", "")) for _, item in events}
-        name = ids.pop() if len(ids) == 1 else ""
-        yield Row(events[0][0], name or None, film, tuple((at, _bare(item)) for at, item in events))
+        ids = {_name(item) for _, item in events}
+        name = ids.pop() if len(ids) == 1 else None
+        yield Row(events[0][0], name, film, tuple((at, _bare(item)) for at, item in events))
+
+
+def _name(item: JsonObject) -> str | None:
+    name = item.get("id")
+    halves = any("\ud800" <= letter <= "\udfff" for letter in str(name))  # of a character: no file holds them
+    return str(name) if _is_a(name, str | int) and name != "" and not halves else None
 
 
 def _bare(item: JsonObject) -> JsonObject:
@@ -182,10 +189,10 @@ def _row(item: JsonObject, where: str) -> Row | Excluded:
     events = _events(item) if _holds_events(item) else [_bare(item)]
     if isinstance(events, str):
         return Excluded(where, "no_answer", events)
-    name, meta = item.get("id"), _meta(item) if _holds_events(item) else {}
+    meta = _meta(item) if _holds_events(item) else {}
     placed = tuple((f"{where} event {place}", event) for place, event in enumerate(events))
     answers = any(key in item for key in _ANSWERS)
-    return Row(where, str(name) if isinstance(name, str | int) else None, film, placed, meta, answers)
+    return Row(where, _name(item), film, placed, meta, answers)
 
 
 def _holds_events(item: JsonObject) -> bool:
@@ -228,6 +235,10 @@ def _events(item: JsonObject) -> list[Any] | str:
     return "its events are wrapped too deep"
 
 
+def _is_a(value: Any, kinds: type | UnionType) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)
+
+
 def _said(turns: Any) -> str | list[str]:
     """What the model is to say: one text, or all of them where they are not one."""
     said = []
@@ -251,7 +262,8 @@ def _meta(item: JsonObject) -> dict[str, Any]:
             except ValueError:
                 continue
         meta |= given if isinstance(given, dict) else {}
-    meta |= {key: item[key] for key in _META_KEYS if item.get(key) is not None}
-    used = {"id", "meta", "metadata", "prompt", *FILM_KEYS, *_WRAPPERS, *_ANSWERS, *_META_KEYS}
+    known = {key: item[key] for key, kinds in _META_KEYS.items() if _is_a(item.get(key), kinds)}
+    meta |= known
+    used = {"id", "meta", "metadata", "prompt", *FILM_KEYS, *_WRAPPERS, *_ANSWERS, *known}
     rest = {key: item[key] for key in item if key not in used}
     return {**meta, "row": rest} if rest else meta
