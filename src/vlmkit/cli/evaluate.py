@@ -29,11 +29,12 @@ Out = Annotated[
     Path, typer.Option("-o", metavar="REPORT_DIR", help="Where the report goes: a new folder, or an older report's.")
 ]
 Predictions = Annotated[
-    Path | None, typer.Option("--predictions", metavar="FILE", help="Answers to score instead of asking a head.")
+    Path | None,
+    typer.Option("--predictions", metavar="PATH", help="Answers to score, in the task's own files; no head is asked."),
 ]
 Against = Annotated[
     Path | None,
-    typer.Option("--against", metavar="FILE", help="Other answers to the same samples, or a report with them."),
+    typer.Option("--against", metavar="PATH", help="Other answers to the same samples, or a report with them."),
 ]
 Sanity = Annotated[
     bool, typer.Option("--sanity", help="Prove that the evaluation is honest; exit code 1 where a proof fails.")
@@ -86,7 +87,7 @@ def evaluate(
     known: tuple[str, ...] | None = None
     left: tuple[str, ...] = ()
     if predictions is not None:
-        samples, answers = _from_file(found, predictions, data)
+        samples, answers, left = _from_file(found, predictions, data)
     else:
         samples = list(found.read(data))
         chosen: dict[str, Any] = dict(preset=preset, model=model, adapter=adapter, engine=engine, server=server)
@@ -131,13 +132,17 @@ def _asker(head: Head[Any], batch_size: int) -> Ask:
     return ask
 
 
-def _from_file(task: Task[Any], file: Path, data: Path) -> tuple[list[Sample], list[Prediction[Any]]]:
-    from vlmkit.evaluate import guard_same_file, guard_self_comparison, read_predictions
+def _from_file(
+    task: Task[Any], file: Path, data: Path
+) -> tuple[list[Sample], list[Prediction[Any]], tuple[str, ...]]:
+    """Samples, answers, and how the answers were joined where that has to be said."""
+    from vlmkit.evaluate import guard_same_file, guard_self_comparison, read_answers
 
     guard_same_file(file, data)  # first: the truth's own format may not be the task's, and the reader would say less
-    samples, answers = list(task.read(data)), read_predictions(task, file)
+    samples = list(task.read(data))
+    answers, told = read_answers(task, file, samples)
     guard_self_comparison(samples, answers, scoring=task.scoring, file=file)
-    return samples, answers
+    return samples, answers, told
 
 
 def _compared(
@@ -151,10 +156,12 @@ def _compared(
 ) -> Report:
     from vlmkit.evaluate import compare
 
-    file = against / "predictions.jsonl" if against.is_dir() else against
-    _, others = _from_file(task, file, data)
+    kept = against / "predictions.jsonl"  # of a report
+    file = kept if against.is_dir() and (kept.is_file() or task.answers is None) else against
+    _, others, told = _from_file(task, file, data)
     found = compare(task, samples, answers, others, names=(report.model, str(against)), seed=seed)
-    return replace(report, comparisons=(found, *report.comparisons))
+    told = tuple(f"{against}: {line}" for line in told)
+    return replace(report, comparisons=(found, *report.comparisons), warnings=(*told, *report.warnings))
 
 
 def _tried(

@@ -39,12 +39,25 @@ def read_predictions(task: Task[T], path: str | Path) -> list[Prediction[T]]:
 def guard_same_file(file: str | Path, data: str | Path) -> None:
     """Refuse a predictions file that is a truth file of the data folder, or a byte-for-byte copy of one.
 
+    Of a folder of predictions, each of its files is looked at.
+
     Raises:
         DataError: with what to give instead.
     """
     given, folder = Path(file), Path(data)
-    if not given.is_file():
+    if given.is_dir():
+        if folder.is_dir() and given.samefile(folder):
+            raise DataError(f"{given}: this is the data itself, not predictions; {_WANTED}")
+        for one in sorted(given.iterdir()):
+            if one.is_file() and one.suffix.lower() in _TRUTH_KINDS:
+                _guard_file(one, folder)
+    elif given.is_file():
+        _guard_file(given, folder)
+    else:
         raise DataError(f"{given}: no such file of predictions; {_WANTED}")
+
+
+def _guard_file(given: Path, folder: Path) -> None:
     for truth in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
         if not truth.is_file() or truth.suffix.lower() not in _TRUTH_KINDS:
             continue
