@@ -5,9 +5,7 @@ import sys
 
 
 def test_the_torch_free_half_loads_without_torch() -> None:
-    modules = (
-        "schema ontology data annotations rows written films splits exports synth metrics merging plan head plugin"
-    )
+    modules = "schema ontology data annotations rows written films splits exports synth metrics merging head plugin"
     code = (
         "import importlib, sys\n"
         f"for name in {modules.split()!r}: importlib.import_module('vlmkit_plugins.football.' + name)\n"
