@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,13 +15,14 @@ import torch
 from vlmkit import checkpoint as checkpoints
 from vlmkit.calibration.files import Calibratable
 from vlmkit.errors import VlmkitError
+from vlmkit.media.slicer import Plan
 from vlmkit.media.stream import Source
 from vlmkit.media.watch import plan_watch, watch_samples
 from vlmkit.model import Model
-from vlmkit.prepared import Prepared
 from vlmkit.seen import truth_sha256
 from vlmkit.task import Task
 from vlmkit.types import Clip, Image, Limits, Media, Modality, Prediction, Problem, Sample, Sound
+from vlmkit.windows import Feed, Progress
 
 if TYPE_CHECKING:
     from vlmkit.evaluate import Report
@@ -86,39 +85,60 @@ class Head(Generic[T]):
         batch_size: int = 8,
         limits: Limits | None = None,
         abstain_below: float | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> Iterator[Prediction[T]]:
         """Answers in the samples' order, a batch at a time; the next batch is decoded meanwhile.
 
+        Where the task cuts long films into windows (`task.windowing`), windows of all films go through the same
+        batches, each film is decoded once, and there is still one answer a film; see `windows.joined`.
+
         One bad sample spoils nothing. Raises `VlmkitError` for a modality that the task does not read.
+
+        Args:
+            progress: told how far a long film is, after each batch.
         """
         if batch_size < 1:
             raise VlmkitError(f"batch_size is at least 1; given {batch_size}")
         if abstain_below is not None and not 0 < abstain_below <= 1:
             raise VlmkitError(f"abstain_below is a probability above 0 and up to 1; given {abstain_below}")
-        rest = iter(samples)
-        pool = ThreadPoolExecutor(2)  # PyAV decodes outside the GIL
+        prepare, cut = self.model.prepare, self.task.windowing
+        feed = Feed(iter(samples), prepare, self._refuse_unread, batch_size, cut, self._plan())
+        # What every answer carries; the history of the training stays with the head.
+        stamp = {name: value for name, value in self.provenance.items() if name != "training"}
         try:
-            ahead, stop = self._ready(pool, rest, batch_size)
-            while ahead:
-                given = [sample for sample, _ in ahead]
-                batch = [future.result() for _, future in ahead]
-                ahead, failed = ([], stop) if stop else self._ready(pool, rest, batch_size)
-                # What every answer carries; the history of the training stays with the head.
-                stamp = {name: value for name, value in self.provenance.items() if name != "training"}
-                for sample, prediction in zip(given, self.model.answer(batch, limits), strict=True):
-                    found = _judged(prediction, abstain_below)
-                    yield replace(found, provenance={**stamp, **_about(sample)})
-                stop = failed
-            if stop is not None:
-                raise stop
+            while units := feed.take():
+                batch = [unit.prepared.result() for unit in units if unit.prepared is not None]
+                answers = iter(self.model.answer(batch, limits))
+                for unit in units:
+                    found = None if unit.prepared is None else _judged(next(answers), abstain_below)
+                    if found is not None and unit.film is not None and unit.window is not None:
+                        unit.film.add(unit.window, found)
+                        if progress is not None:
+                            progress(unit.film.progress)
+                        continue
+                    if found is None and unit.film is not None:
+                        found = unit.film.joined()
+                    if found is not None:
+                        about = {**stamp, **_about(unit.sample), **found.provenance}
+                        yield replace(found, provenance=about)
+            if feed.stopped_by is not None:
+                raise feed.stopped_by
         finally:
-            pool.shutdown(cancel_futures=True)
+            feed.close()
+
+    def _plan(self) -> Plan | None:
+        """How long films are cut."""
+        cut = self.task.windowing
+        if cut is None:
+            return None
+        specs = [reader.spec for reader in self.model.readers]
+        return replace(plan_watch(self.task.accepts, specs, window_s=cut.window_s, step_s=cut.step_s), exact=True)
 
     def watch(
         self,
         source: Source,
         *,
-        window_s: float,
+        window_s: float | None = None,
         step_s: float | None = None,
         modalities: Collection[Modality] | None = None,
         text: str | None = None,
@@ -139,7 +159,11 @@ class Head(Generic[T]):
         Raises `VlmkitError` at once for a window or modality that cannot be; `MediaError` when the source cannot be
         opened, and, after the last answer, when it broke off.
         """
-        specs = [reader.spec for reader in self.model.readers]
+        specs, cut = [reader.spec for reader in self.model.readers], self.task.windowing
+        if window_s is None:
+            if cut is None:
+                raise VlmkitError(f"{self.task.name} has no window of its own: give window_s, such as window_s=10")
+            window_s, step_s = cut.window_s, cut.step_s if step_s is None else step_s
         plan = plan_watch(self.task.accepts, specs, window_s=window_s, step_s=step_s, modalities=modalities)
         return self._watch(watch_samples(source, plan, text=text, max_windows=max_windows), limits)
 
@@ -221,19 +245,6 @@ class Head(Generic[T]):
             self.model.decoder.calibration = None
         self.beside = replace(self.beside, calibration=None, record=None)
         self.provenance["calibration"] = None
-
-    def _ready(
-        self, pool: ThreadPoolExecutor, rest: Iterator[Sample], n: int
-    ) -> tuple[list[tuple[Sample, Future[Prepared]]], Exception | None]:
-        """The next samples on their way, and what ended them early: the answers before it are still given."""
-        started: list[tuple[Sample, Future[Prepared]]] = []
-        try:
-            for sample in islice(rest, n):
-                self._refuse_unread(sample)
-                started.append((sample, pool.submit(self.model.prepare, sample)))
-        except Exception as error:  # the caller's iterator may raise anything; it is raised again in its turn
-            return started, error
-        return started, None
 
     def _refuse_unread(self, sample: Sample) -> None:
         if not isinstance(sample, Sample):

@@ -143,7 +143,7 @@ def test_only_what_is_asked_for_is_decoded(tmp_path: Path, monkeypatch: pytest.M
             assert set(sample.media) == {"video"}
             assert {note.code for note in notes} <= {"window_partial"}
     with monkeypatch.context() as patch:
-        patch.setattr(events, "_pictures", refused)
+        patch.setattr(events._Reading, "_pictures", refused)
         found = windows(path, 2, modalities=frozenset({"audio"}))
     assert [set(sample.media) for sample, _ in found] == [{"audio"}] * 3
 

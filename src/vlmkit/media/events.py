@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple, cast
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from vlmkit.errors import MediaError, MediaReason
+from vlmkit.media.gaps import Continuity, Gap, Picture, Tape, packet_s
 from vlmkit.media.size import MAX_SOURCE_PIXELS
 from vlmkit.media.sound import Block, Report, decoded
 from vlmkit.media.stream import Source, Stream, is_live, open_stream, private, source_name
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
-    from av.audio.codeccontext import AudioCodecContext
     from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.video.stream import VideoStream
+
+__all__ = ["Gap", "Picture", "Tracks", "read_stream"]
 
 _JUMP_S = 10.0  # a clock that jumps back so far has started again
 _SLACK_S = 0.5  # a film may stop so long before its announced end without being called cut
@@ -24,35 +26,42 @@ _UNPLACED = 500  # blocks of sound that wait for the first picture: some ten sec
 
 
 class Tracks(NamedTuple):
-    """What a source has of what was asked for."""
+    """What a source has of what was asked for.
+
+    `length_s` is how long it says that it is; None where it does not say.
+    """
 
     video: bool
     audio: bool
+    length_s: float | None = None
 
 
-class Picture(NamedTuple):
-    """A frame, and when it is shown on the stream's clock."""
-
-    time_s: float
-    frame: VideoFrame
-
-
-def read_stream(source: Source, report: Report, *, video: bool, audio: bool) -> Iterator[Tracks | Picture | Block]:
+def read_stream(
+    source: Source | bytes, report: Report, *, video: bool, audio: bool, from_s: float = 0.0
+) -> Iterator[Tracks | Picture | Block | Gap]:
     """First which tracks there are, then pictures and sound as they come.
 
     The clock starts with the first picture: sound from before it has times below 0. It starts with the first sound
     where no pictures are read, or none comes for long (`_UNPLACED`). `report.damaged` is set
     when something did not decode and was left out. Raises `MediaError`: what opening raises; `no_stream`,
     `too_large`; `interrupted` (of a file: `truncated`) when it breaks off.
+
+    Of a file pictures behind a broken place come from the next key frame on, after a `Gap` that says what is missing
+    (see `gaps.Continuity`).
+
+    Args:
+        from_s: what comes before this time may be left out: a file is searched for it, and not decoded up to it.
     """
     name = source_name(source)
     with open_stream(source) as container:
         streams = _streams(container, name, video=video, audio=audio)
-        tracks = Tracks(*(any(stream.type == kind for stream in streams) for kind in ("video", "audio")))
+        told = _Reading(container, streams, source, report)
+        kinds = {stream.type for stream in streams}
+        tracks = Tracks("video" in kinds, "audio" in kinds, told.length_s)
         yield tracks
-        clock = _Clock(name, by_arrival=is_live(source))
+        clock = told.clock
         waiting: list[Block] = []
-        for event in _events(container, streams, name, source, clock, report):
+        for event in told.events():
             if clock.origin_s is None and isinstance(event, Block) and tracks.video and len(waiting) < _UNPLACED:
                 waiting.append(event)
                 continue
@@ -61,6 +70,7 @@ def read_stream(source: Source, report: Report, *, video: bool, audio: bool) -> 
                 clock.origin_s = first.time_s or 0.0
                 yield from (clock.placed(block) for block in waiting)
                 waiting.clear()
+                told.search(from_s)
             yield clock.placed(event)
         if waiting:  # no picture came
             clock.origin_s = waiting[0].time_s
@@ -98,11 +108,14 @@ class _Clock:
         self._latest_s = max(self._latest_s, time_s)
         return Picture(time_s, frame)
 
-    def placed(self, event: Picture | Block) -> Picture | Block:
+    def placed(self, event: Picture | Block | Gap) -> Picture | Block | Gap:
         """The event on the stream's clock."""
+        origin_s = self.origin_s or 0.0
+        if isinstance(event, Gap):
+            return Gap(event.time_s - origin_s, event.end_s - origin_s)
         if event.time_s is None:
             return event
-        return event._replace(time_s=event.time_s - (self.origin_s or 0.0))
+        return event._replace(time_s=event.time_s - origin_s)
 
 
 def _streams(container: InputContainer, name: str, *, video: bool, audio: bool) -> list[AudioStream | VideoStream]:
@@ -129,34 +142,97 @@ def _streams(container: InputContainer, name: str, *, video: bool, audio: bool) 
     return found
 
 
-def _events(
-    container: InputContainer,
-    streams: list[AudioStream | VideoStream],
-    name: str,
-    source: Source,
-    clock: _Clock,
-    report: Report,
-) -> Iterator[Picture | Block]:
-    from av.error import FFmpegError
+class _Reading:
+    """One pass through a container."""
 
-    reason: MediaReason = "interrupted" if isinstance(source, int | Stream) else "truncated"
-    n_packets = dict.fromkeys((stream.index for stream in streams), 0)
-    try:
-        for packet in container.demux(*streams):
-            n_packets[packet.stream.index] += bool(packet.size)
-            report.cut |= packet.is_corrupt
-            if not packet.size and packet.dts is not None:
-                continue  # only the last one may be empty: decoders take it for the end
-            if packet.stream.type == "audio":
-                codec = cast("AudioCodecContext", packet.stream.codec_context)
-                whole = cast("Packet[AudioStream]", packet) if packet.size else None
-                yield from decoded(codec, whole, name, report)
+    def __init__(
+        self,
+        container: InputContainer,
+        streams: Sequence[AudioStream | VideoStream],
+        source: Source | bytes,
+        report: Report,
+    ) -> None:
+        self._streams, self._source, self._report = streams, source, report
+        self._name = source_name(source)
+        here = not isinstance(source, int | Stream)
+        film = next((stream for stream in streams if stream.type == "video"), None)
+        rate = film.average_rate if film is not None else None
+        self._rate_hz = float(rate) if rate else None
+        # A camera's faults pass; waiting for its next key frame could take long.
+        self._whole = None if is_live(source) else Continuity(self._rate_hz)
+        self.clock = _Clock(self._name, by_arrival=is_live(source))
+        self._tape = Tape(
+            container, streams, reached_s=self._reached, moved=self._moved, searchable=here and film is not None
+        )
+
+    @property
+    def length_s(self) -> float | None:
+        """How long the container says that it is."""
+        return self._tape.length_s
+
+    def search(self, from_s: float) -> None:
+        """Go to `from_s` of the stream's clock, where that is possible."""
+        origin_s = self.clock.origin_s or 0.0
+        if from_s > 0 and self._whole is not None and self._tape.seek(origin_s + from_s):
+            self._whole.moved(origin_s + from_s)
+
+    def events(self) -> Iterator[Picture | Block | Gap]:
+        """Pictures, sound and gaps, on the container's clock."""
+        from av.error import FFmpegError
+
+        reason: MediaReason = "interrupted" if isinstance(self._source, int | Stream) else "truncated"
+        n_packets = dict.fromkeys((stream.index for stream in self._streams), 0)
+        try:
+            for packet in self._tape.packets():
+                n_packets[packet.stream.index] += bool(packet.size)
+                if not packet.size and packet.dts is not None:
+                    continue  # only the last one may be empty: decoders take it for the end
+                if packet.size:
+                    self._report.cut = packet.is_corrupt  # inside a file it is a fault like others
+                if packet.stream.type == "audio":
+                    whole = packet if packet.size else None
+                    yield from decoded(packet.stream.codec_context, whole, self._name, self._report)
+                else:
+                    yield from self._pictures(packet)
+        except (FFmpegError, OSError, ValueError, RuntimeError) as error:
+            text = "it broke off; what came before was used"
+            raise MediaError(self._name, reason, text) from private(self._source, error)
+        if self._whole is not None and not self._report.cut:
+            yield from self._whole.finish()
+        if self._report.cut or any(_stops_early(one, n_packets[one.index], self.clock) for one in self._streams):
+            raise MediaError(self._name, reason, "it stops before its end; what came before was used")
+
+    def _reached(self) -> float | None:
+        return self._whole.end_s if self._whole is not None else None
+
+    def _moved(self) -> None:
+        if self._whole is not None:
+            self._whole.broke()
+
+    def _pictures(self, packet: Packet[VideoStream]) -> Iterator[Picture | Gap]:
+        from av.error import EOFError, FFmpegError
+
+        whole = self._whole
+        if packet.is_corrupt and whole is not None:
+            whole.broke(packet_s(packet))
+        try:
+            frames = packet.decode()
+        except EOFError:
+            return
+        except (FFmpegError, ValueError, RuntimeError):
+            self._report.damaged = True
+            if whole is not None:
+                whole.broke(packet_s(packet))
+            return
+        for frame in frames:
+            if frame.is_corrupt:
+                self._report.damaged = True
+                if whole is not None:
+                    whole.broke(frame.time)
+            elif whole is None:
+                yield self.clock.picture(frame, self._rate_hz)
             else:
-                yield from _pictures(cast("Packet[VideoStream]", packet), clock, report)
-    except (FFmpegError, OSError, ValueError, RuntimeError) as error:
-        raise MediaError(name, reason, "it broke off; what came before was used") from private(source, error)
-    if report.cut or any(_stops_early(stream, n_packets[stream.index], clock) for stream in streams):
-        raise MediaError(name, reason, "it stops before its end; what came before was used")
+                yield from whole.see(self.clock.picture(frame, self._rate_hz))
 
 
 def _stops_early(stream: AudioStream | VideoStream, n_packets: int, clock: _Clock) -> bool:
@@ -164,21 +240,3 @@ def _stops_early(stream: AudioStream | VideoStream, n_packets: int, clock: _Cloc
     if stream.type != "video" or stream.frames <= n_packets or not stream.duration or not stream.time_base:
         return False
     return float(stream.duration * stream.time_base) > clock.shown_s + _SLACK_S
-
-
-def _pictures(packet: Packet[VideoStream], clock: _Clock, report: Report) -> Iterator[Picture]:
-    from av.error import EOFError, FFmpegError
-
-    try:
-        frames = packet.decode()
-    except EOFError:
-        return
-    except (FFmpegError, ValueError, RuntimeError):
-        report.damaged = True
-        return
-    rate = packet.stream.average_rate
-    for frame in frames:
-        if frame.is_corrupt:
-            report.damaged = True
-        else:
-            yield clock.picture(frame, float(rate) if rate else None)

@@ -42,10 +42,19 @@ class Film(Protocol):
 
 
 class ArrayFilm:
-    """Frames that are in memory already. Raises `MediaError` `not_media` or `empty` where they are none."""
+    """Frames that are in memory already. Raises `MediaError` `not_media` or `empty` where they are none.
+
+    Args:
+        index: of a film that some frames were kept of; `times_s` then says which.
+    """
 
     def __init__(
-        self, frames: NDArray[np.uint8], name: str, rate_hz: float | None, times_s: Sequence[float] | None = None
+        self,
+        frames: NDArray[np.uint8],
+        name: str,
+        rate_hz: float | None,
+        times_s: Sequence[float] | None = None,
+        index: Index | None = None,
     ) -> None:
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3:
             given = f"{frames.dtype} {list(frames.shape)}"
@@ -54,14 +63,17 @@ class ArrayFilm:
             raise MediaError(name, "empty", "it has no frame")
         self.name = name
         self._frames = frames
-        self.index = _index_array(name, len(frames), rate_hz, times_s)
+        self.index = index or _index_array(name, len(frames), rate_hz, times_s)
+        places = range(len(frames)) if index is None else np.searchsorted(index.times_s, times_s or ()).tolist()
+        self._rows = dict(zip(places, range(len(frames)), strict=True))
 
     def walk(self, positions: Sequence[int], convert: Convert) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """See `Film`."""
         from av import VideoFrame
 
         for position in positions:
-            yield position, convert(VideoFrame.from_ndarray(np.ascontiguousarray(self._frames[position])))
+            if (row := self._rows.get(position)) is not None:
+                yield position, convert(VideoFrame.from_ndarray(np.ascontiguousarray(self._frames[row])))
 
     def grab(self, positions: Sequence[int], convert: Convert) -> dict[int, NDArray[np.uint8]]:
         """See `Film`."""

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlmkit.media.events import Picture, Tracks
+from vlmkit.media.cut import SAME_S, OpenWindow, Pending
+from vlmkit.media.events import Gap, Picture, Tracks
 from vlmkit.media.mono import Pace, inside, mix
 from vlmkit.media.pixels import Scaler
 from vlmkit.media.sound import Block
 from vlmkit.media.spec import VideoSpec
-from vlmkit.types import Clip, Media, Modality, Problem, Sound
 from vlmkit.types import Image as Still
+from vlmkit.types import Media, Modality, Problem, Sound
 
 if TYPE_CHECKING:
-    from av import VideoFrame
     from numpy.typing import NDArray
 
-_SAME_S = 1e-6
 _SLIVER_S = 0.1  # less than this at the end of a stream is no window of its own
 _LAG_S = 5.0  # how long one track is waited for while the other goes on; file formats interleave more closely
 _SLOWEST_S = 1.0  # a longer time between two frames is a pause, and not how long a frame is shown
 _GAP_S = 0.05  # missing sound worth a note
+_SPLIT_S = 1.0  # a longer gap ends a window: pictures on both sides of it would be taken for neighbours
 _EARLY_S = 0.1  # a sound track begins a few codec frames before its pictures; more is worth a note
 _STEREO = 2
 
@@ -39,12 +39,15 @@ class Plan:
         window_s, step_s: length of a window, and from the start of one to the start of the next.
         modalities: some of `video`, `audio` and `image`, the middle frame.
         video: how many frames a window keeps, and at which size.
+        exact: keep every frame that the `fps` sampler looks at before it thins them out to `max_frames`, so that a
+            window gives the very frames that `open_video` gives for the same part of the film.
     """
 
     window_s: float
     step_s: float
     modalities: frozenset[Modality]
     video: VideoSpec = field(default_factory=VideoSpec)
+    exact: bool = False
 
     def __post_init__(self) -> None:
         for name in ("window_s", "step_s"):
@@ -65,11 +68,11 @@ class Plan:
         """Seconds between two kept frames of a film with one every `frame_s`; those at both ends are kept, too."""
         spec = self.video
         if spec.sampler == "fps":
-            return max(1 / spec.fps, self.window_s / spec.max_frames)
+            return 1 / spec.fps if self.exact else max(1 / spec.fps, self.window_s / spec.max_frames)
         if spec.sampler == "entropy":
             return self.window_s / spec.max_frames
         # Twice as many as are wanted: a window that is cut short needs them closer together.
-        return max(self.window_s - frame_s, frame_s, _SAME_S) / max(2 * (spec.frames - 1), 2)
+        return max(self.window_s - frame_s, frame_s, SAME_S) / max(2 * (spec.frames - 1), 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,46 +85,6 @@ class Slice:
     notes: tuple[Problem, ...] = ()
 
 
-class _Pending:
-    """The latest frame: what comes next decides whether it is needed."""
-
-    def __init__(self, picture: Picture, scaler: Scaler) -> None:
-        self.time_s = picture.time_s
-        self._frame: VideoFrame = picture.frame
-        self._scaler = scaler
-        self._image: NDArray[np.uint8] | None = None
-
-    def image(self) -> NDArray[np.uint8]:
-        """Scaled once, however many windows it is in."""
-        if self._image is None:
-            self._image = self._scaler(self._frame)
-        return self._image
-
-
-@dataclass(eq=False)
-class _Window:
-    start_s: float
-    end_s: float
-    frames: list[tuple[float, NDArray[np.uint8]]] = field(default_factory=list)
-    last_tick: int = -1
-    n_shown: int = 0
-    first_s: float = 0.0
-
-    def holds(self, time_s: float) -> bool:
-        return self.start_s - _SAME_S <= time_s < self.end_s - _SAME_S
-
-    def settle(self, one: _Pending, next_s: float | None, spacing_s: float) -> None:
-        """Keep the frame if it is the nearest to a tick, as `sampling.pick_fps` has it, or stands at an end."""
-        last = next_s is None or not self.holds(next_s)
-        until_s = one.time_s if next_s is None or last else (one.time_s + next_s) / 2
-        tick = math.floor((until_s - self.start_s + _SAME_S / 2) / spacing_s)
-        self.first_s = one.time_s if not self.n_shown else self.first_s
-        self.n_shown += 1
-        if tick > self.last_tick or last or not self.frames:
-            self.frames.append((one.time_s - self.start_s, one.image()))
-        self.last_tick = max(tick, self.last_tick)
-
-
 class Slicer:
     """Events go in, windows come out in order. Memory holds the windows that are open, and nothing else."""
 
@@ -129,19 +92,28 @@ class Slicer:
         self._plan = plan
         self._scaler = Scaler(name, plan.video)
         self._tracks = Tracks(False, False)
-        self._open: deque[_Window] = deque()
+        self._open: deque[OpenWindow] = deque()
         self._n_opened = 0
-        self._pending: _Pending | None = None
+        self._pending: Pending | None = None
         self._frame_s = 0.0
         self._seen_s = self._heard_s = self._early_s = 0.0
         self._pace = Pace()
         self._tape: deque[tuple[float, Block]] = deque()
         self._covered_s = -math.inf
 
-    def push(self, event: Tracks | Picture | Block) -> Iterator[Slice]:
+    @property
+    def slanted(self) -> bool:
+        """Whether a rotation that is no quarter turn was left out."""
+        return self._scaler.slanted
+
+    def push(self, event: Tracks | Picture | Block | Gap) -> Iterator[Slice]:
         """The windows that are complete now."""
         if isinstance(event, Tracks):
             self._tracks = event
+            return
+        if isinstance(event, Gap):
+            if event.end_s - event.time_s > _SPLIT_S and not self._tracks.audio:  # sound goes on over it
+                yield from self._split(event)
             return
         if isinstance(event, Picture):
             self._see(event)
@@ -151,12 +123,36 @@ class Slicer:
             yield from self._made(self._open.popleft())
         self._forget()
 
-    def end(self, text: str) -> Iterator[Slice]:
-        """The windows that are left: whole ones, and one cut short, with `text` in its note, if it has anything new."""
+    def end(self, text: str, at_s: float | None = None) -> Iterator[Slice]:
+        """The windows that are left: whole ones, and one cut short, with `text` in its note, if it has anything new.
+
+        Args:
+            at_s: where nothing is wanted any more, if the stream goes on.
+        """
         if self._pending is not None:
-            self._seen_s = self._pending.time_s + (self._frame_s or _SLIVER_S)
-        end_s = max(self._seen_s, self._heard_s)
-        while self._open and self._open[0].end_s <= end_s + self._frame_s / 2 + _SAME_S:
+            self._seen_s = self._pending.time_s + (self._pending.lasts_s or self._frame_s or _SLIVER_S)
+        yield from self._rest(max(self._seen_s, self._heard_s) if at_s is None else at_s, text)
+
+    @property
+    def seen_s(self) -> float:
+        """Up to when there were pictures."""
+        return self._seen_s
+
+    def _split(self, gap: Gap) -> Iterator[Slice]:
+        """End the windows where a gap begins; the next one begins where it ends, and ends where it would have."""
+        yield from self._rest(gap.time_s, "a gap begins")
+        self._open.clear()
+        self._pending = None
+        step_s = self._plan.step_s
+        self._n_opened = math.floor((gap.end_s + SAME_S) / step_s)
+        end_s = self._n_opened * step_s + self._plan.window_s
+        if gap.end_s < end_s - SAME_S:
+            self._open.append(OpenWindow(gap.end_s, end_s))
+        self._n_opened += 1
+        self._seen_s = gap.end_s
+
+    def _rest(self, end_s: float, text: str) -> Iterator[Slice]:
+        while self._open and self._open[0].end_s <= end_s + self._frame_s / 2 + SAME_S:
             yield from self._made(self._open.popleft())
         rest = self._open.popleft() if self._open else None
         fresh_s = _SLIVER_S if self._covered_s > -math.inf else 0.0
@@ -173,7 +169,7 @@ class Slicer:
             self._frame_s = min(picture.time_s - pending.time_s, _SLOWEST_S)
             self._settle(picture.time_s)
         self._open_until(picture.time_s)
-        self._pending = _Pending(picture, self._scaler)
+        self._pending = Pending(picture, self._scaler)
         self._seen_s = picture.time_s
 
     def _hear(self, block: Block) -> None:
@@ -182,7 +178,7 @@ class Slicer:
         time_s, _ = self._pace.place(block)
         self._early_s += min(max(0.0, -time_s), block.samples.shape[1] / block.rate_hz)
         self._heard_s = time_s + block.samples.shape[1] / block.rate_hz
-        self._open_until(self._heard_s - _SAME_S)
+        self._open_until(self._heard_s - SAME_S)
         self._tape.append((time_s, block))
 
     def _settle(self, next_s: float) -> None:
@@ -196,15 +192,15 @@ class Slicer:
         # After a long silence of the source, windows that can hold nothing are not opened one by one.
         skipped = math.floor((time_s - _LAG_S - plan.window_s) / plan.step_s)
         self._n_opened = max(self._n_opened, skipped)
-        while (start_s := self._n_opened * plan.step_s) <= time_s + _SAME_S:
-            self._open.append(_Window(start_s, start_s + plan.window_s))
+        while (start_s := self._n_opened * plan.step_s) <= time_s + SAME_S:
+            self._open.append(OpenWindow(start_s, start_s + plan.window_s))
             self._n_opened += 1
 
     def _ready(self, end_s: float) -> bool:
         clocks = [self._seen_s] * self._tracks.video + [self._heard_s] * self._tracks.audio
-        return min(clocks) >= end_s - _SAME_S or max(clocks) >= end_s + _LAG_S
+        return min(clocks) >= end_s - SAME_S or max(clocks) >= end_s + _LAG_S
 
-    def _made(self, window: _Window, *notes: Problem) -> Iterator[Slice]:
+    def _made(self, window: OpenWindow, *notes: Problem) -> Iterator[Slice]:
         pending = self._pending
         if pending is not None and window.holds(pending.time_s):
             window.settle(pending, None, self._plan.spacing_s(self._frame_s))
@@ -226,20 +222,20 @@ class Slicer:
             self._covered_s = window.end_s
             yield Slice(round(window.start_s, 6), round(window.end_s, 6), media, notes)
 
-    def _pictures(self, window: _Window) -> dict[Modality, Media]:
-        times_s, images = zip(*window.frames, strict=True)
+    def _pictures(self, window: OpenWindow) -> dict[Modality, Media]:
+        times_s, images = window.times_s, [image for _, image in window.frames]
+        spec = self._plan.video
         found: dict[Modality, Media] = {}
         if "video" in self._plan.modalities:
-            span_s = window.start_s + times_s[-1] - window.first_s
-            rate_hz = (window.n_shown - 1) / span_s if span_s > 0 else 1 / max(window.end_s - window.first_s, _SAME_S)
-            relative = tuple(max(0.0, time_s) for time_s in times_s)
-            found["video"] = Clip(np.stack(images), fps=rate_hz, times_s=relative)
+            # Only these frames are sure to hold all that a sampler can pick out of the window.
+            whole = spec.sampler == "fps" and self._plan.spacing_s(self._frame_s) <= 1 / spec.fps
+            found["video"] = window.cut(whole=whole)
         if "image" in self._plan.modalities:
             middle_s = (times_s[0] + times_s[-1]) / 2
             found["image"] = Still(min(zip(times_s, images, strict=True), key=lambda one: abs(one[0] - middle_s))[1])
         return found
 
-    def _sound(self, window: _Window) -> tuple[Sound | None, float]:
+    def _sound(self, window: OpenWindow) -> tuple[Sound | None, float]:
         pieces: list[NDArray[np.float32]] = []
         rate_hz, first_s, end_s, missing_s = 0, 0.0, 0.0, 0.0
         for time_s, block in self._tape:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -69,8 +70,10 @@ Source = str | Path | int | Stream
 """A file, a camera by its number, or an address."""
 
 
-def source_name(source: Source) -> str:
+def source_name(source: Source | bytes) -> str:
     """How messages and samples call it."""
+    if isinstance(source, bytes):
+        return f"<{len(source)} bytes>"
     if isinstance(source, Stream):
         return source.name
     if isinstance(source, int):
@@ -78,25 +81,25 @@ def source_name(source: Source) -> str:
     return str(source) if isinstance(source, str | Path) else type(source).__name__
 
 
-def private(source: Source, error: Exception) -> Exception | None:
+def private(source: Source | bytes, error: Exception) -> Exception | None:
     """`error` as a cause to show: of an address none, since FFmpeg writes user and password into it."""
     return None if isinstance(source, Stream) else error
 
 
-def is_live(source: Source) -> bool:
+def is_live(source: Source | bytes) -> bool:
     """Whether it goes on without waiting for its reader."""
     return isinstance(source, int) or (isinstance(source, Stream) and source.is_live)
 
 
 @contextmanager
-def open_stream(source: Source) -> Iterator[InputContainer]:
+def open_stream(source: Source | bytes) -> Iterator[InputContainer]:
     """The container of a source. Raises `MediaError`: those of `check_source`; `missing`, `unreadable`, `not_media`."""
     import av
 
     name = source_name(source)
     where, form, options, timeout_s = _place(source, name)
     try:
-        container = av.open(where, format=form, options=options, timeout=timeout_s, metadata_errors="ignore")
+        container = av.open(where, mode="r", format=form, options=options, timeout=timeout_s, metadata_errors="ignore")
     except av.error.InvalidDataError as error:
         text = "what is there is no film or sound in a format that we know"
         raise MediaError(name, "not_media", text) from private(source, error)
@@ -108,7 +111,7 @@ def open_stream(source: Source) -> Iterator[InputContainer]:
         yield container
 
 
-def _place(source: Source, name: str) -> tuple[str, str | None, dict[str, str], float | None]:
+def _place(source: Source | bytes, name: str) -> tuple[str | BytesIO, str | None, dict[str, str], float | None]:
     """What FFmpeg is told to open: place, format (None: recognised), options, timeout in seconds."""
     if isinstance(source, Stream):
         options = {"format_whitelist": _NETWORK_FORMATS, "protocol_whitelist": _PROTOCOLS}
@@ -117,12 +120,13 @@ def _place(source: Source, name: str) -> tuple[str, str | None, dict[str, str], 
         return source.address, None, options, source.timeout_s
     if isinstance(source, int) and not isinstance(source, bool):
         return _camera(source, name)
-    if not isinstance(source, str | Path):
+    if not isinstance(source, str | Path | bytes):
         wanted = "a path, the number of a camera, or a Stream"
         raise MediaError(name, "not_media", f"wanted {wanted}; given {type(source).__name__}")
     kind = check_source(source, name)
     formats = FORMATS if kind == "unknown" else f"{FORMATS},{GUESSED}"
-    return f"file:{source}", None, {"format_whitelist": formats, "protocol_whitelist": "file"}, None
+    where = BytesIO(source) if isinstance(source, bytes) else f"file:{source}"
+    return where, None, {"format_whitelist": formats, "protocol_whitelist": "file"}, None
 
 
 def _camera(number: int, name: str) -> tuple[str, str, dict[str, str], float]:

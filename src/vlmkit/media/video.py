@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vlmkit.errors import MediaError
+from vlmkit.media.cut import Cut
 from vlmkit.media.film import ArrayFilm, FileFilm, Film
+from vlmkit.media.index import Index
 from vlmkit.media.oddities import oddities
 from vlmkit.media.pixels import Grey, Scaler
 from vlmkit.media.sampling import difference_entropy, pick_entropy, pick_fps, pick_uniform, thin
@@ -91,7 +93,10 @@ def length_s(clip: Clip) -> float:
 def _film(clip: Clip) -> Film:
     source = clip.source
     film: Film
-    if isinstance(source, np.ndarray):
+    if isinstance(clip, Cut) and isinstance(source, np.ndarray):
+        stamps, times_s = np.arange(len(clip.shown_s)), np.asarray(clip.shown_s, np.float64)
+        film = ArrayFilm(source, clip.name, None, clip.times_s, Index(stamps, times_s, clip.length_s, by_order=True))
+    elif isinstance(source, np.ndarray):
         film = ArrayFilm(source, clip.name, clip.fps, clip.times_s)
     else:
         film = FileFilm(source, clip.name)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vlmkit.errors import MediaError, VlmkitError
-from vlmkit.media.events import Tracks, read_stream
+from vlmkit.media.events import Gap, Tracks, read_stream
 from vlmkit.media.slicer import Plan, Slice, Slicer
 from vlmkit.media.sound import Report
 from vlmkit.media.spec import ImageSpec, VideoSpec
@@ -78,6 +78,8 @@ def watch_samples(
     Raises `MediaError`: see `events.read_stream`. What came before a stream broke off is given first.
     """
     name = source_name(source)
+    if isinstance(source, bytes):
+        raise MediaError(name, "not_media", "wanted a path, the number of a camera, or a Stream; given bytes")
     stem = Path(name).stem if isinstance(source, str | Path) else name
     stop = threading.Event()
     cut = _cut(source, plan, stop)
@@ -95,6 +97,7 @@ def _cut(source: Source, plan: Plan, stop: threading.Event) -> Generator[Slice]:
     wants = {"video": plan.sees, "audio": "audio" in plan.modalities}
     always: tuple[Problem, ...] = ()
     broken: MediaError | None = None
+    gaps: list[Gap] = []
     n = 0
     try:
         for event in read_stream(source, report, **wants):
@@ -104,14 +107,16 @@ def _cut(source: Source, plan: Plan, stop: threading.Event) -> Generator[Slice]:
                 always = tuple(_absent(event, wants))
             for window in slicer.push(event):
                 n += 1
-                yield replace(window, notes=(*always, *window.notes, *_damaged(report)))
+                yield replace(window, notes=(*always, *window.notes, *_damaged(report, gaps)))
+            if isinstance(event, Gap):
+                gaps.append(event)
     except MediaError as error:
         if not n and error.reason not in ("interrupted", "truncated"):
             raise
         broken = error
     for window in slicer.end("the stream broke off" if broken else "the stream ended"):
         n += 1
-        yield replace(window, notes=(*always, *window.notes, *_damaged(report)))
+        yield replace(window, notes=(*always, *window.notes, *_damaged(report, gaps)))
     if broken is not None:
         raise broken
     if not n:
@@ -125,10 +130,13 @@ def _absent(tracks: Tracks, wants: Mapping[str, bool]) -> Iterator[Problem]:
         yield Problem("no_sound_track", "the stream has pictures only", "audio")
 
 
-def _damaged(report: Report) -> Iterator[Problem]:
-    if report.damaged:
-        report.damaged = False
+def _damaged(report: Report, gaps: list[Gap]) -> Iterator[Problem]:
+    """What has been found since the window before, said once."""
+    yield from (gap.problem() for gap in gaps)
+    if report.damaged and not gaps:
         yield Problem("damaged", "parts of the stream that do not decode were left out")
+    report.damaged = False
+    gaps.clear()
 
 
 def _latest(windows: Iterator[Slice], stop: threading.Event) -> Generator[Slice]:
