@@ -136,10 +136,7 @@ def test_what_is_no_completion_is_a_problem(answer: Answer) -> None:
     found, _ = ask(answer)
     code, message = problem(found)
     assert code == "engine_failed"
-    assert message in (
-        "the server answered something that is no chat completion",
-        "the server answered something that is no JSON",
-    )
+    assert message.startswith("the server answered something that is no ")
 
 
 @pytest.mark.parametrize("message", [None, "text", {"content": 7}, {"content": None}, {}])

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vlmkit.llms.grammar import WRITING
+from vlmkit.llms.grammar import writing
 from vlmkit.llms.openai.asking import TAKEN, Form, Question, ask, check
 from vlmkit.llms.openai.client import Host, client, failed, refused, said
 from vlmkit.llms.openai.replied import reply_of, without
@@ -49,7 +49,8 @@ class OpenAi:
         self.media: frozenset[Modality] = TAKEN
         self.server = server
         self.host = host
-        self.backbone = served
+        self.served = served
+        self.backbone = served.weights()
         self.form: Form = _form(server, host)
         self._video = video
         self._way = Way(pixels=host.is_vllm)
@@ -58,7 +59,7 @@ class OpenAi:
     @property
     def about(self) -> Mapping[str, Any]:
         """What the provenance of an answer says of it."""
-        return {"server": self.host.shown, "served_model": self.backbone.model, "films_as": self.form}
+        return {"server": self.host.shown, "served_model": self.served.model, "films_as": self.form}
 
     def reply(
         self,
@@ -143,9 +144,9 @@ class OpenAi:
         return self.server.retries + 1
 
     def _body(self, question: Question, constraint: Constraint | None, limits: Limits, way: Way) -> Mapping[str, Any]:
-        context = self.backbone.context
+        context = self.served.context
         body: dict[str, Any] = {
-            "model": self.backbone.model,
+            "model": self.served.model,
             "messages": list(question.messages),
             # vLLM refuses more than it has room for at all, and takes less where the prompt leaves less
             "max_tokens": min(limits.max_new_tokens, context) if context else limits.max_new_tokens,
@@ -157,7 +158,7 @@ class OpenAi:
         if way.logprobs:
             body["logprobs"] = True
         if constraint is not None and way.schema != "none":
-            guidance = WRITING if self.host.is_vllm else None
+            guidance = writing() if self.host.is_vllm else None
             body["response_format"] = response_format(constraint, way, guidance=guidance)
         if self.host.is_vllm:
             # Explicit everywhere: vLLM would take the model's own generation_config (top_k 1, say) for what is absent.

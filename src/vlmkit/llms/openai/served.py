@@ -1,29 +1,23 @@
-"""Which of a server's models is meant, and what a head's `Backbone` is there."""
+"""Which of a server's models is meant."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from vlmkit.errors import AdapterError, CheckpointError, WiringError
+from vlmkit.errors import AdapterError, WiringError
 from vlmkit.llms.openai.client import Card, Host
-from vlmkit.protocols import Role
-
-if TYPE_CHECKING:
-    import torch
-
-_NOT_HERE = "the weights are on a server; load the head with engine='local' (--engine local) to change or save them"
+from vlmkit.llms.served import ServedWeights
 
 
 @dataclass(frozen=True)
 class Served:
-    """The weights behind the answers. A `vlmkit.backbone.Backbone` that answers only.
+    """A model on a server.
 
     Attributes:
-        model: what the server calls them; the adapter's name where there is one.
+        model: what requests name; the adapter where there is one.
         base: hub id of the head's base; None where it is a directory.
         adapter: what the user called the adapter.
         context: positions that prompt and reply have to share, where the server tells.
@@ -33,47 +27,10 @@ class Served:
     base: str | None
     adapter: str | None = None
     context: int | None = None
-    revision: str | None = None
 
-    @property
-    def identity(self) -> str:
-        """Their name on the server: nothing else is known of them."""
-        return self.model
-
-    @property
-    def untrained(self) -> tuple[str, ...]:
-        """Nothing that could be known here."""
-        return ()
-
-    def load_adapter(self, directory: Path) -> tuple[str, ...]:
-        """Nothing: the server has it already. Raises `AdapterError` for another one than it was opened with."""
-        if str(directory) != self.adapter:
-            raise AdapterError(f"the server answers with adapter {self.adapter!r}; load a head anew for {directory}")
-        return ()
-
-    def save(self, directory: Path, dtype: torch.dtype | None = None) -> None:
-        """Raises `CheckpointError`: the weights are not here."""
-        raise CheckpointError(f"{directory}: {_NOT_HERE}")
-
-    def save_adapter(self, directory: Path, provenance: Mapping[str, Any]) -> None:
-        """Raises `CheckpointError`: the weights are not here."""
-        raise CheckpointError(f"{directory}: {_NOT_HERE}")
-
-    def own(self, roles: Collection[Role]) -> None:
-        """Raises `WiringError`: nothing is trained here."""
-        raise WiringError(_NOT_HERE)
-
-    def checkpoint_activations(self, on: bool) -> None:
-        """Raises `WiringError`: nothing is trained here."""
-        raise WiringError(_NOT_HERE)
-
-    def add_lora(self, **spec: Any) -> tuple[str, ...]:
-        """Raises `WiringError`: nothing is trained here."""
-        raise WiringError(_NOT_HERE)
-
-    def merge_adapter(self) -> float:
-        """Raises `WiringError`: nothing is merged here."""
-        raise WiringError(_NOT_HERE)
+    def weights(self) -> ServedWeights:
+        """What a head may ask of them; which modules an adapter reaches is not known here."""
+        return ServedWeights("openai", self.base, None, {} if self.adapter is None else {Path(self.adapter): ()})
 
 
 def choose(host: Host, source: str | Path, named: str | None, adapter: str | None) -> Served:
