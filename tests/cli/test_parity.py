@@ -13,7 +13,7 @@ import typer.testing
 import vlmkit
 from tests.scripted import ScriptedEngine, head, silent, spoken, written
 from vlmkit import plugins
-from vlmkit.cli import app
+from vlmkit.cli import app, parity
 from vlmkit.testing.fakes import installed
 from vlmkit.types import Generation
 
@@ -31,6 +31,8 @@ def asked() -> list[dict[str, Any]]:
 def run(monkeypatch: pytest.MonkeyPatch, asked: list[dict[str, Any]]) -> Run:
     """`run(replies by engine, arguments…)`; every engine is asked about the text "which?"."""
     found = installed("tests.scripted:worded")
+
+    monkeypatch.setattr(parity, "find_spec", lambda name: name)  # whatever is installed here
 
     def invoke(replies: Replies, *arguments: object) -> Any:
         def load(name: str, *, engine: str, **chosen: Any) -> Any:
@@ -52,7 +54,7 @@ def test_two_engines_that_agree(run: Run, asked: list[dict[str, Any]]) -> None:
     options = "--preset tiny --model runs/x --adapter lora --device cpu --precision fp32 --weights random"
     result = run({"local": [spoken("red")], "vllm": [spoken("red")]}, *BOTH, *options.split())
     assert result.exit_code == 0
-    assert "worded: 1 samples, local and vllm" in result.stdout
+    assert "worded: 1 samples, vllm against local" in result.stdout
     assert [one["engine"] for one in asked] == ["local", "vllm"]
     for one in asked:
         assert one == {
@@ -99,7 +101,7 @@ def test_environments_apart_meet_in_a_file(run: Run, tmp_path: Path) -> None:
     assert "told about 1 samples" in result.stderr
     result = run({"vllm": [silent(spoken("red"))]}, "--engine", "vllm", "--text", "which?", "--against", file)
     assert result.exit_code == 0
-    assert "local and vllm" in result.stdout
+    assert "vllm against local" in result.stdout
     row = next(line for line in result.stdout.splitlines() if line.startswith("text"))
     assert row.split() == ["text", "vllm", "–", "–", "–", "–", "equal"]
     result = run({"vllm": [spoken("red")]}, "--engine", "vllm", "--text", "another?", "--against", file)
@@ -113,7 +115,7 @@ def test_files_alone_can_be_compared_and_are_told_apart(run: Run, tmp_path: Path
         run({"local": [spoken(colour)]}, "--engine", "local", "--text", "which?", "--save", file)
     result = run({}, "--against", one, "--against", two)
     assert result.exit_code == 1
-    assert "local and local (two.json)" in result.stdout
+    assert "local (two.json) against local" in result.stdout
 
 
 def test_a_record_without_an_answer_gives_code_3(run: Run, tmp_path: Path) -> None:
@@ -132,6 +134,16 @@ def test_the_first_samples_of_many_are_taken_and_that_is_said(run: Run, tmp_path
     result = run(replies, *BOTH, "--video", films, "-n", "2")
     assert result.exit_code == 0
     assert "the first 2 of 3 samples" in result.stderr
+
+
+def test_a_missing_library_is_said_before_any_engine_is_asked(
+    run: Run, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parity, "find_spec", lambda name: None)
+    result = run({"local": [spoken("red")]}, *BOTH)
+    assert result.exit_code == 3
+    assert "pip install 'vlmkit[vllm]'" in result.stderr
+    assert asked == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -17,7 +18,7 @@ from vlmkit.cli.heads import find_task, open_head
 from vlmkit.cli.inputs import samples_of
 from vlmkit.cli.output import result_file
 from vlmkit.cli.progress import follow
-from vlmkit.errors import UnknownNameError
+from vlmkit.errors import MissingExtraError, UnknownNameError
 from vlmkit.task import Engine
 from vlmkit.types import Modality, Sample
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from vlmkit.parity import Record
 
 Files = list[Path] | None
+ENGINES = ("vllm", "openai")  # called like the module and the extra that they need
 
 
 def parity(
@@ -124,6 +126,9 @@ def _check(engines: Sequence[Engine], against: Sequence[Path], save: Path | None
             "two engines are compared: --engine local --engine vllm; or one with a record of the other: "
             "--engine vllm --against FILE, which --engine local --save FILE has made"
         )
+    for name in engines:
+        if name in ENGINES and find_spec(name) is None:  # before another engine has worked for minutes
+            raise MissingExtraError(name, name)
 
 
 def _read(files: Sequence[Path]) -> dict[str, Record]:

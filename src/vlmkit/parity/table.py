@@ -21,7 +21,7 @@ def drawn(parity: Parity) -> str:
 
 def _parts(parity: Parity) -> Iterator[str]:
     n = len(parity.rows) // len(parity.engines)
-    yield f"{parity.task}: {n} samples, {parity.reference} and {', '.join(parity.engines)}"
+    yield f"{parity.task}: {n} samples, {' and '.join(parity.engines)} against {parity.reference}"
     header = ["sample", "engine", "prompt ids", "grids", "tokens", "log p apart", "value"]
     yield text_table(header, [_line(row) for row in parity.rows])
     yield text_table(
