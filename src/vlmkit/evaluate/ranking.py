@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vlmkit.evaluate.bootstrap import Array
 
 ELEVEN = np.arange(11) / 10
+_CELLS = 2_000_000  # compared at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +51,11 @@ class Ranked:
         found = np.zeros((len(self.hits), len(weights)))
         for place, (precision, recall) in enumerate(self._curves(weights)):
             padded = np.hstack([precision, np.zeros((len(weights), 1))])  # a recall that is not reached
-            for point in ELEVEN:
-                at = (recall < point).sum(axis=1)  # recalls ascend
-                found[place] += padded[np.arange(len(weights)), at]
+            step = max(1, _CELLS // (len(ELEVEN) * padded.shape[1]))
+            for start in range(0, len(weights), step):
+                rows = slice(start, start + step)
+                at = (recall[rows, None, :] < ELEVEN[:, None]).sum(axis=2)  # recalls ascend
+                found[place, rows] = np.take_along_axis(padded[rows], at, axis=1).sum(axis=1)
         return self._defined(found / len(ELEVEN), weights)
 
     def _curves(self, weights: Array) -> Iterator[tuple[Array, Array]]:

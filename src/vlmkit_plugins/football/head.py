@@ -6,15 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from vlmkit.decoders.json import JsonDecoder
 from vlmkit.protocols import Decoder
+from vlmkit.settings import Settings
 from vlmkit.task import BuildOptions, Preset, Task, presets_in
 from vlmkit.types import Message, Prompt, Sample, Slot
-from vlmkit_plugins.football import data, merging, metrics, picture, plan, schema, specs, synth
+from vlmkit_plugins.football import answers, data, merging, metrics, picture, plan, results, schema, specs, synth
 from vlmkit_plugins.football.schema import WINDOW_S, Events
 
 if TYPE_CHECKING:
@@ -69,6 +70,13 @@ def stages(preset: str) -> Sequence[Stage]:
     return plans.STAGES[preset]
 
 
+def settings(given: Mapping[str, Any]) -> Settings:
+    """`.env` and environment, below the command line; what reads them comes with the extra `football`."""
+    from vlmkit_plugins.football import settings as keys
+
+    return keys.read(given)
+
+
 def task() -> Task[Events]:
     """The football task."""
     return Task(
@@ -93,4 +101,7 @@ def task() -> Task[Events]:
         plan=plan.lines,
         picture=picture.draw,
         windowing=merging.WINDOWING,
+        results=results.write,
+        settings=settings,
+        answers=answers.read,
     )
