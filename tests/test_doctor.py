@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from vlmkit.doctor import Finding, examine, gpu, matched_set
+from vlmkit.doctor import Finding, beside_vllm, examine, gpu, matched_set
 from vlmkit.testing.fakes import installed
 from vlmkit.versions import RANGES, Range, release
 
@@ -137,3 +137,23 @@ def test_the_ranges_are_those_of_pyproject() -> None:
         declared.setdefault(name, (spec.replace(" ", ""), extra))
     known = {name: (str(wanted), wanted.extra) for name, wanted in RANGES.items() if wanted.extra != ""}
     assert known == declared
+
+
+VLLM = ("torch==2.13.0+cpu; platform_machine == 'x86_64'", "torch==2.13.0; sys_platform == 'darwin'", "torchaudio",
+        "transformers<5.20.0,>=5.16.1", "llguidance<1.8.0,>=1.7.0")  # fmt: skip
+BESIDE = {"vllm": "0.32.0", "torch": "2.13.0+cu130", "transformers": "5.19.0", "llguidance": "1.7.6"}
+
+
+def test_vllm_wants_its_own_torch() -> None:
+    assert [finding.level for finding in beside_vllm(BESIDE.get, VLLM)] == ["ok"]
+    assert list(beside_vllm(GOOD.get, VLLM)) == []
+    (finding,) = beside_vllm({**BESIDE, "torch": "2.14.1", "transformers": "5.20"}.get, VLLM)
+    assert finding.level == "problem"
+    assert "torch 2.14.1 where torch==2.13.0+cpu is wanted" in finding.found
+    assert "transformers 5.20 where transformers<5.20.0,>=5.16.1 is wanted" in finding.found
+    assert "llguidance" not in finding.found
+    assert "vlmkit[vllm]" in finding.advice
+
+
+def test_a_vllm_out_of_its_range_is_a_problem() -> None:
+    assert problems(GOOD | TORCH | {"vllm": "0.34.0"})["vllm"].found == "0.34.0, and >=0.32,<0.34 is wanted"

