@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vlmkit.media.stream import Stream as Stream
     from vlmkit.model import Model as Model
     from vlmkit.plugins import tasks as tasks
+    from vlmkit.remote import Server as Server
     from vlmkit.task import Task as Task
     from vlmkit.training import train as train
     from vlmkit.types import Clip as Clip
@@ -40,6 +41,7 @@ _HOMES = {
     "load": "vlmkit.loading",
     "Model": "vlmkit.model",
     "tasks": "vlmkit.plugins",
+    "Server": "vlmkit.remote",
     "Task": "vlmkit.task",
     "train": "vlmkit.training",
     "Clip": "vlmkit.types",
@@ -63,6 +65,7 @@ __all__ = [
     "Problem",
     "Report",
     "Sample",
+    "Server",
     "Sound",
     "Stream",
     "Task",

@@ -102,7 +102,7 @@ def test_as_one_file_a_film_keeps_its_times_and_nearly_its_colours() -> None:
     (message,) = ask(prompt, {"video": frames}, "mp4", VIDEO).messages
     url = message["content"][0]["video_url"]["url"]
     assert url.startswith("data:video/mp4;base64,")
-    with av.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as container:
+    with av.open(io.BytesIO(base64.b64decode(url.partition(",")[2])), "r") as container:
         seen = list(container.decode(video=0))
     assert [frame.time for frame in seen] == pytest.approx(frames.times_s, abs=1e-4)
     made = np.stack([frame.to_ndarray(format="rgb24") for frame in seen]).astype(int)

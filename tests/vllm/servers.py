@@ -1,0 +1,87 @@
+"""A real `vllm serve` on loopback, as long as a test needs it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_CPU = {
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "OMP_NUM_THREADS": "1",
+    "VLLM_API_KEY": "",
+}
+# What docs/engines.md advises for the same answers as in this process, and what a CPU with little memory needs.
+_FLAGS = (
+    "--trust-request-mm-kwargs",
+    "--structured-outputs-config", '{"backend":"guidance","disable_any_whitespace":true}',
+    "--generation-config", "vllm",
+    "--limit-mm-per-prompt", '{"image":1,"video":1}',
+    "--dtype", "float32",
+    "--enforce-eager",
+    "--max-model-len", "1024",
+    "--max-num-seqs", "8",
+    "--kv-cache-memory-bytes", str(32 << 20),
+)  # fmt: skip
+_READY_S = 300.0
+
+
+class Serve:
+    """One server process. `url` ends in `/v1`."""
+
+    def __init__(self, model: Path, log: Path, adapters: Mapping[str, Path] | None = None, *more: str) -> None:
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}/v1"
+        self.log = log
+        flags: Sequence[str] = [*_FLAGS, *more]
+        if adapters:
+            named = [f"{name}={path}" for name, path in adapters.items()]
+            slots = str(len(adapters) + 1)  # while the last one is taken, rows of the base get its weights
+            flags = [*flags, "--enable-lora", "--max-loras", slots, "--max-lora-rank", "16", "--lora-modules", *named]
+        # `vllm serve` of vllm-cpu asks for the version of a package called vllm, and fails.
+        command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
+        where = ["--host", "127.0.0.1", "--port", str(self.port)]
+        with log.open("wb") as file:
+            self._process = subprocess.Popen(
+                [*command, *where, *flags], stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **_CPU}
+            )
+
+    def wait(self) -> None:
+        """Until it answers. Raises `RuntimeError` with its last words where it ends instead."""
+        end = time.monotonic() + _READY_S
+        while time.monotonic() < end:
+            if self._process.poll() is not None:
+                break
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.5)
+        words = self.log.read_text(encoding="utf-8", errors="replace")[-3000:]
+        self.stop()
+        raise RuntimeError(f"the server is not there:\n{words}")
+
+    def stop(self) -> None:
+        """End it, and whatever it has started."""
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
