@@ -118,6 +118,9 @@ def test_info_lists_the_stages_of_each_preset() -> None:
     [
         ("torch", "local"),
         ("sklearn", "report"),
+        ("pydantic_settings", "football"),
+        ("dotenv", "football"),
+        ("rouge_score", "football"),
         ("google.protobuf", "text"),
         (None, None),
         ("numpy", None),

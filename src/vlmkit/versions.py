@@ -67,7 +67,15 @@ RANGES: Mapping[str, Range] = {
 }
 
 # What is imported under another name than it is installed by.
-_IMPORTED = {"PIL": "pillow", "google": "protobuf", "google.protobuf": "protobuf", "sklearn": "scikit-learn"}
+_IMPORTED = {
+    "PIL": "pillow",
+    "dotenv": "pydantic-settings",  # which brings it
+    "google": "protobuf",
+    "google.protobuf": "protobuf",
+    "pydantic_settings": "pydantic-settings",
+    "rouge_score": "rouge-score",
+    "sklearn": "scikit-learn",
+}
 
 # torch 2.11 goes with torchvision 0.26, 2.12 with 0.27 and so on: each torchvision is built against one torch.
 TORCHVISION_AHEAD = 15

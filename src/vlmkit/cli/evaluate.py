@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +11,9 @@ import typer
 
 from vlmkit.cli import options
 from vlmkit.cli.guard import NOTHING_DONE, SOME_PROBLEMS, say
-from vlmkit.cli.heads import find_task, open_head
+from vlmkit.cli.heads import find_task
 from vlmkit.cli.progress import follow
+from vlmkit.cli.settings import settled, settled_head
 from vlmkit.errors import VlmkitError
 from vlmkit.task import Task
 from vlmkit.types import Prediction, Sample
@@ -45,6 +46,7 @@ Robustness = Annotated[
 
 
 def evaluate(
+    ctx: typer.Context,
     task: options.TaskName,
     *,
     data: options.Data,
@@ -63,6 +65,12 @@ def evaluate(
     precision: options.PrecisionName = "auto",
     weights: options.WeightsKind = "pretrained",
     calibration: options.Calibration = "full",
+    temperature: options.Temperature = None,
+    top_p: options.TopP = None,
+    repetition_penalty: options.RepetitionPenalty = None,
+    max_tokens: options.MaxTokens = None,
+    fps: options.Fps = None,
+    max_frames: options.MaxFrames = None,
     batch_size: options.BatchSize = 8,
     seed: options.Seed = 0,
 ) -> None:
@@ -83,27 +91,40 @@ def evaluate(
     from vlmkit.evaluate import guard_folder
 
     guard_folder(out)  # first: answers take time
-    ask: Ask | None = None
-    known: tuple[str, ...] | None = None
-    left: tuple[str, ...] = ()
-    if predictions is not None:
-        samples, answers, left = _from_file(found, predictions, data)
-    else:
-        samples = list(found.read(data))
-        chosen: dict[str, Any] = dict(preset=preset, model=model, adapter=adapter, engine=engine, server=server)
-        head = open_head(task, **chosen, device=device, precision=precision, weights=weights, calibration=calibration)
-        if without_learned:
-            samples, left = _unlearned(head, samples)
-        ask, known = _asker(head, batch_size), head.familiar(samples)
-        answers = list(follow(ask(samples), len(samples), f"evaluate {task}"))
-    who = str(predictions or model or f"preset {preset or found.default_preset}")
-    who += ", random weights" if weights == "random" and predictions is None else ""
-    who += f" + {adapter}" if adapter else ""
-    report = score(found, samples, answers, seed=seed, model=who, data=str(data))
-    report = replace(report, warnings=(*(known or ()), *left, *report.warnings))
+    given = _from_head(ctx, found, data) if predictions is None else _from_file(found, predictions, data)
+    samples, answers = given.samples, given.answers
+    report = score(found, samples, answers, seed=seed, model=given.who, data=str(data))
+    report = replace(report, warnings=(*(given.known or ()), *given.told, *report.warnings))
     if against is not None:
         report = _compared(report, found, samples, answers, against, data, seed)
-    _finish(_tried(report, found, samples, answers, ask, known, sanity, robustness, seed), answers, out)
+    _finish(_tried(report, found, given, sanity, robustness, seed), answers, out)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Answers to score, who gave them, and what has to be said about both; `ask` and `known` of a head only."""
+
+    samples: list[Sample]
+    answers: list[Prediction[Any]]
+    who: str
+    told: tuple[str, ...] = ()
+    ask: Ask | None = None
+    known: tuple[str, ...] | None = None
+
+
+def _from_head(ctx: typer.Context, task: Task[Any], data: Path) -> _Given:
+    samples = list(task.read(data))
+    chosen = settled(ctx, task)
+    head = settled_head(ctx, task, chosen)
+    left: tuple[str, ...] = ()
+    if ctx.params["without_learned"]:
+        samples, left = _unlearned(head, samples)
+    ask, known = _asker(head, ctx.params["batch_size"]), head.familiar(samples)
+    answers = list(follow(ask(samples), len(samples), f"evaluate {task.name}"))
+    who = str(chosen.model or f"preset {ctx.params['preset'] or task.default_preset}")
+    who += ", random weights" if ctx.params["weights"] == "random" else ""
+    who += f" + {chosen.adapter}" if chosen.adapter else ""
+    return _Given(samples, answers, who, left, ask, known)
 
 
 def _refuse_both(predictions: Path | None, asks: bool, head: object) -> None:
@@ -132,17 +153,15 @@ def _asker(head: Head[Any], batch_size: int) -> Ask:
     return ask
 
 
-def _from_file(
-    task: Task[Any], file: Path, data: Path
-) -> tuple[list[Sample], list[Prediction[Any]], tuple[str, ...]]:
-    """Samples, answers, and how the answers were joined where that has to be said."""
+def _from_file(task: Task[Any], file: Path, data: Path) -> _Given:
+    """Told is how the answers were joined, where that has to be said."""
     from vlmkit.evaluate import guard_same_file, guard_self_comparison, read_answers
 
     guard_same_file(file, data)  # first: the truth's own format may not be the task's, and the reader would say less
     samples = list(task.read(data))
     answers, told = read_answers(task, file, samples)
     guard_self_comparison(samples, answers, scoring=task.scoring, file=file)
-    return samples, answers, told
+    return _Given(samples, answers, str(file), told)
 
 
 def _compared(
@@ -157,30 +176,19 @@ def _compared(
     from vlmkit.evaluate import compare
 
     kept = against / "predictions.jsonl"  # of a report
-    file = kept if against.is_dir() and (kept.is_file() or task.answers is None) else against
-    _, others, told = _from_file(task, file, data)
-    found = compare(task, samples, answers, others, names=(report.model, str(against)), seed=seed)
-    told = tuple(f"{against}: {line}" for line in told)
+    other = _from_file(task, kept if against.is_dir() and (kept.is_file() or task.answers is None) else against, data)
+    found = compare(task, samples, answers, other.answers, names=(report.model, str(against)), seed=seed)
+    told = tuple(f"{against}: {line}" for line in other.told)
     return replace(report, comparisons=(found, *report.comparisons), warnings=(*told, *report.warnings))
 
 
-def _tried(
-    report: Report,
-    task: Task[Any],
-    samples: list[Sample],
-    answers: list[Prediction[Any]],
-    ask: Ask | None,
-    known: tuple[str, ...] | None,
-    sanity: bool,
-    robustness: bool,
-    seed: int,
-) -> Report:
+def _tried(report: Report, task: Task[Any], given: _Given, sanity: bool, robustness: bool, seed: int) -> Report:
     from vlmkit.evaluate import checked, disturbed
 
-    if robustness and ask is not None:
-        report = disturbed(report, task, samples, answers, ask=ask, seed=seed)
+    if robustness and given.ask is not None:
+        report = disturbed(report, task, given.samples, given.answers, ask=given.ask, seed=seed)
     if sanity:  # last: what failed stands on top
-        report = checked(report, task, samples, answers, ask=ask, known=known, seed=seed)
+        report = checked(report, task, given.samples, given.answers, ask=given.ask, known=given.known, seed=seed)
     return report
 
 

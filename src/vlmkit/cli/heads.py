@@ -34,8 +34,13 @@ def open_head(
     precision: Precision = "auto",
     weights: Weights = "pretrained",
     calibration: Literal["full", "pilot", "none"] = "full",
+    **changes: Any,
 ) -> Head[Any]:
-    """`vlmkit.load`, with whatever libraries print kept out of the results."""
+    """`vlmkit.load`, with whatever libraries print kept out of the results.
+
+    Args:
+        changes: its `specs` and `limits`, where something of them was chosen.
+    """
     import vlmkit
 
     if sys.stderr.isatty():  # the libraries alone take seconds to import
@@ -47,11 +52,11 @@ def open_head(
             model=model,
             adapter=adapter,
             engine=engine,
-            **({} if server is None else {"server": server}),
             device=device,
             precision=precision,
             weights=weights,
             calibration=calibration,
+            **({**changes} if server is None else {**changes, "server": server}),
         )
 
 

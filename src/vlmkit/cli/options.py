@@ -14,7 +14,10 @@ TaskName = Annotated[str, typer.Argument(metavar="TASK", help="A name that `vlmk
 Preset = Annotated[
     str | None, typer.Option("--preset", help="Which weights; `vlmkit info TASK` lists them. The real ones by default.")
 ]
-Model = Annotated[str | None, typer.Option("--model", metavar="DIR", help="A checkpoint that `vlmkit train` wrote.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="DIR", help="A checkpoint of `vlmkit train`, or other weights: DIR or a hub id."),
+]
 Adapter = Annotated[Path | None, typer.Option("--adapter", metavar="DIR", help="A LoRA adapter on top of it.")]
 EngineName = Annotated[Engine, typer.Option("--engine", help="What runs the language model.")]
 ServerAt = Annotated[
@@ -36,6 +39,21 @@ Calibration = Annotated[
 AbstainBelow = Annotated[
     float | None,
     typer.Option("--abstain-below", metavar="P", help="Withhold answers that the head is less sure of, 0 < P <= 1."),
+]
+
+Temperature = Annotated[float | None, typer.Option("--temperature", min=0, help="Of replies; 0: the likeliest words.")]
+TopP = Annotated[
+    float | None, typer.Option("--top-p", max=1, help="Draw from the likeliest words with this much probability.")
+]
+RepetitionPenalty = Annotated[
+    float | None, typer.Option("--repetition-penalty", help="Above 1: words that were there come less often.")
+]
+MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="The longest reply, in tokens.")]
+Fps = Annotated[float | None, typer.Option("--fps", help="Frames of a film that are looked at, a second.")]
+MaxFrames = Annotated[int | None, typer.Option("--max-frames", min=1, help="The most frames of one look.")]
+Results = Annotated[
+    Path | None,
+    typer.Option("--results", metavar="DIR", help="Write the task's own result files there, besides."),
 ]
 
 Val = Annotated[

@@ -11,16 +11,18 @@ from typing import Annotated, Any
 import typer
 
 from vlmkit.cli import options
-from vlmkit.cli.heads import find_task, open_head
+from vlmkit.cli.heads import find_task
 from vlmkit.cli.inputs import samples_of
 from vlmkit.cli.output import Tally, rendered, result_file
 from vlmkit.cli.progress import follow
+from vlmkit.cli.settings import settled, settled_head
 from vlmkit.types import Modality
 
 Files = list[Path] | None
 
 
 def predict(
+    ctx: typer.Context,
     task: options.TaskName,
     *,
     image: Annotated[
@@ -38,9 +40,16 @@ def predict(
     precision: options.PrecisionName = "auto",
     weights: options.WeightsKind = "pretrained",
     calibration: options.Calibration = "full",
+    temperature: options.Temperature = None,
+    top_p: options.TopP = None,
+    repetition_penalty: options.RepetitionPenalty = None,
+    max_tokens: options.MaxTokens = None,
+    fps: options.Fps = None,
+    max_frames: options.MaxFrames = None,
     abstain_below: options.AbstainBelow = None,
     batch_size: options.BatchSize = 8,
     format: options.Format = "task",
+    results: options.Results = None,
     out: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Write there instead of stdout.")] = None,
 ) -> None:
     """Answer about media files.
@@ -51,23 +60,15 @@ def predict(
     if abstain_below is not None and not 0 < abstain_below <= 1:
         raise typer.BadParameter(f"--abstain-below is a probability above 0 and up to 1; given {abstain_below}")
     given: Mapping[Modality, Sequence[Path]] = {"image": image or [], "audio": audio or [], "video": video or []}
-    samples = samples_of(find_task(task), given, text)
+    found = find_task(task)
+    samples = samples_of(found, given, text)
     named = [path for paths in given.values() for path in paths]
     several = len(samples) > 1 or any(os.path.isdir(path) for path in named)
-    head = open_head(
-        task,
-        preset=preset,
-        model=model,
-        adapter=adapter,
-        engine=engine,
-        server=server,
-        device=device,
-        precision=precision,
-        weights=weights,
-        calibration=calibration,
-    )
+    head = settled_head(ctx, found, chosen := settled(ctx, found))
     limit: dict[str, Any] = {} if abstain_below is None else {"abstain_below": abstain_below}
     answers = head.predict_many(samples, batch_size, **limit)
+    if found.results is not None and chosen.results is not None:
+        answers = found.results(answers, chosen.results)
     tally, written = Tally(), 0
     with result_file(out) as file:
         hidden = out is None and sys.stdout.isatty()  # the results themselves show how far it is
