@@ -40,7 +40,7 @@ def build(preset: str, options: BuildOptions) -> Model[Events]:
         )
     where = placement(options.device, options.precision)
     if options.weights == "random":
-        return assemble(random(preset, where), LIMITS[preset])
+        return assemble(random(preset, where, video, image), LIMITS[preset])
     return assemble(
         open_native(source, video=video, image=image, where=where, revision=options.revision), LIMITS[preset]
     )
@@ -60,12 +60,12 @@ def assemble(native: Native, limits: Limits) -> Model[Events]:
     )
 
 
-def random(preset: str, where: Placement) -> Native:
+def random(preset: str, where: Placement, video: VideoSpec, image: ImageSpec) -> Native:
     """A preset at its full size with random weights and the tiny tokenizer; nothing is downloaded."""
     words = architecture.tokenizer()
     config = architecture.config(preset, words)
     made = qwen_vl.processor(words, config.vision_config.temporal_patch_size)
-    native = random_native(config, made, video=VIDEO[preset], image=IMAGE, where=where)
+    native = random_native(config, made, video=video, image=image, where=where)
     if preset == "tiny":
         scaled_start(native.hf)
     return native
