@@ -98,7 +98,7 @@ def test_every_section_is_there_with_its_drawings(page: Page) -> None:
 def test_figures_stand_in_words_beside_their_drawing(page: Page) -> None:
     labels = " ".join(str(one["aria-label"]) for one in page.with_tag("svg"))
     assert "OCA 0.700 (0.61–0.78), constant 0.200, chance 0.100, text_expert 0.500" in labels
-    assert "Beyond 0 to 1, and so in the table only: log_loss." in page.text
+    assert "No shares from 0 to 1, and so in the table only: log_loss." in page.text
     assert "log_loss ↓" in page.text
     assert "the operation is the true one." in page.text  # the task's own definition
     assert "not in here" not in page.text

@@ -120,6 +120,8 @@ def test_events_without_confidence_are_told() -> None:
     quiet = [Prediction("a", TWO, confidence={"0.event": 0.9}), None, Prediction("b", EMPTY)]
     assert [line.split(" have no")[0] for line in unsure(quiet)] == ["1 of 2 answered events"]
     assert not list(unsure([Prediction("a", TWO, confidence={"0.event": 0.9, "1.event": 0.5})]))
+    calibrated = Prediction("a", TWO, confidence={"reply": 0.8}, uncalibrated={"0.event": 0.9, "1.event": 0.5})
+    assert not list(unsure([calibrated]))  # a calibration of the whole reply leaves the ranking of events
     assert scores(TWO, {"0.event": math.nan, "1.event": 2.0}) == (1.0, 1.0)
 
 
@@ -206,7 +208,9 @@ def test_everything_has_an_interval_and_baselines_beside(tmp_path: Path) -> None
     assert (events_table.name, events_table.classes, events_table.lacking) == ("event", ("Goal",), "missed")
     assert events_table.rows[0].n == sum(events_table.confusion[0]) == 30
     assert events_table.metrics["micro-F1"] == pytest.approx(report.metrics["F1@0.5"])
-    assert "event by class" in report.save(tmp_path / "report").joinpath("report.html").read_text(encoding="utf-8")
+    page = report.save(tmp_path / "report").joinpath("report.html").read_text(encoding="utf-8")
+    assert "event by class" in page
+    assert "in the table only: misses, false_alarms, start_error_s, end_error_s." in page
     assert "missed  false" in str(report)
     low, high = report.intervals["start_error_s"]
     assert low <= report.metrics["start_error_s"] == 1.0 <= high

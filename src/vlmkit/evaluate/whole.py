@@ -50,5 +50,8 @@ class Whole:
 
 
 def sureness(predictions: Iterable[Prediction[T] | None]) -> list[Mapping[str, float]]:
-    """The confidences of each answer; none where there is no answer."""
-    return [{} if one is None else one.confidence for one in predictions]
+    """The confidences of each answer; none where there is no answer.
+
+    Of what a calibration has no map for, the model's own figure: whatever ranks answers is content with that.
+    """
+    return [{} if one is None else {**one.uncalibrated, **one.confidence} for one in predictions]

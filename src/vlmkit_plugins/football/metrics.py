@@ -7,12 +7,12 @@ where it says so.
 
 - `tIoU`: per clip, twice the largest sum of tIoU of pairs of one class by the number of events in truth and answer;
   1 where both are empty. It is 1 for the truth alone.
-- `exact@0.5`: every event of the clip is found at .5, and none is false.
+- `exact@0.5`: every event of the clip is found at a tIoU of at least .5, class by class, and none is false.
 - `empty_right`: of the clips without events, those answered so.
 - `ROUGE-1`, `ROUGE-2`, `ROUGE-L`: F-measure between the descriptions of events that are found at .5, per clip that has
   one, with Porter's stemmer (C.-Y. Lin, "ROUGE", 2004, as `rouge-score` counts it); words are Latin letters and digits.
 - `F1@0.3`, `precision@0.3`, `recall@0.3`, `F1@0.5`, `precision@0.5`, `recall@0.5`, `F1@0.7`, `precision@0.7`,
-  `recall@0.7`: over the events of all clips together.
+  `recall@0.7`: over the events of all clips together, found at a tIoU of at least .3, .5 and .7.
 - `macro_F1@0.3`, `macro_F1@0.5`, `macro_F1@0.7`: the mean F1 of the classes that occur in the truth.
 - `misses`, `false_alarms`: events a clip at .5.
 - `mAP`, `mAP@0.5`, `mAP@0.75`, `mAP@0.95`: average precision as ActivityNet defines it, over the classes that occur in

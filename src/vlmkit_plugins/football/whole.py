@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from vlmkit.evaluate.bootstrap import Array
 from vlmkit.evaluate.temporal import ACTIVITYNET, LOOSE, TIGHT, Scored, drawn_medians, spotting_ranks, tiou_ranks
+from vlmkit.evaluate.whole import sureness
 from vlmkit.types import Prediction
 from vlmkit_plugins.football.found import matched, stretches
 from vlmkit_plugins.football.schema import Events
@@ -46,9 +47,11 @@ def scores(answer: Events, sure: Mapping[str, float]) -> tuple[float, ...]:
 
 def unsure(predictions: Sequence[Prediction[Events] | None]) -> Iterator[str]:
     """Says so where events have no confidence: average precision then ranks nothing."""
-    told = [one for one in predictions if one is not None and one.value is not None]
-    every = sum(len(one.value) for one in told if one.value is not None)
-    silent = sum(f"{place}.event" not in one.confidence for one in told for place in range(len(one.value or ())))
+    told = [
+        (one.value, sure) for one, sure in zip(predictions, sureness(predictions), strict=True) if one and one.value
+    ]
+    every = sum(len(events) for events, _ in told)
+    silent = sum(f"{place}.event" not in sure for events, sure in told for place in range(len(events)))
     if silent:
         yield (
             f"{silent} of {every} answered events have no confidence and count as sure (1): mAP and average_mAP rank "

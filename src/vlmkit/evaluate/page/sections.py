@@ -27,6 +27,7 @@ from vlmkit.evaluate.page.tables import (
     threshold_table,
 )
 from vlmkit.evaluate.page.titles import shown_fields, titles
+from vlmkit.evaluate.probabilities import LOWER
 from vlmkit.evaluate.table import figure
 
 if TYPE_CHECKING:
@@ -217,7 +218,9 @@ def _metric(report: Report, name: str) -> Row:
 
 
 def _on_axis(report: Report, name: str) -> bool:
-    """Whether a metric's values lie between 0 and 1, or are undefined."""
+    """Whether a metric is a share, or an error of probabilities, whose values lie between 0 and 1 or are undefined."""
+    if name in report.lower_is_better - LOWER:  # seconds or counts, which may lie below 1 by accident
+        return False
     others = (figures.get(name) for figures in (*report.baselines.values(), *report.rivals.values()))
     values = (report.metrics[name], *report.intervals.get(name, ()), *others)
     return all(value is None or math.isnan(value) or 0.0 <= value <= 1.0 for value in values)
@@ -226,7 +229,7 @@ def _on_axis(report: Report, name: str) -> bool:
 def _apart(report: Report) -> str:
     told = " ↓ marks those that are better when lower." if report.lower_is_better & report.metrics.keys() else ""
     beyond = [name for name in report.metrics if not _on_axis(report, name)]
-    return told + (f" Beyond 0 to 1, and so in the table only: {', '.join(beyond)}." if beyond else "")
+    return told + (f" No shares from 0 to 1, and so in the table only: {', '.join(beyond)}." if beyond else "")
 
 
 def _slice(row: SliceRow, metric: str) -> Row:
