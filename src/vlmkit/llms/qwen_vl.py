@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transformers import (
@@ -60,7 +60,8 @@ TEXT: Mapping[str, Mapping[str, Any]] = {
         "vocab_size": 152064,
     },
 }
-_SECTIONS = {128: [16, 24, 24], 32: [4, 6, 6]}  # M-RoPE: pairs of a head's width for time, height and width
+SECTIONS = (16, 24, 24)
+"""M-RoPE as published: pairs of a head's width that turn with time, height and width; the fastest are those of time."""
 
 
 def processor(words: PreTrainedTokenizerFast, temporal_patch_size: int = 2) -> Qwen2_5_VLProcessor:
@@ -74,17 +75,23 @@ def processor(words: PreTrainedTokenizerFast, temporal_patch_size: int = 2) -> Q
 
 
 def config(
-    words: PreTrainedTokenizerFast, text: Mapping[str, Any], vision: Mapping[str, Any], *, tied: bool, theta: float
+    words: PreTrainedTokenizerFast,
+    text: Mapping[str, Any],
+    vision: Mapping[str, Any],
+    *,
+    tied: bool,
+    theta: float = 1e6,
+    sections: Sequence[int] = SECTIONS,
 ) -> Qwen2_5_VLConfig:
     """A configuration of these figures, with the special ids of the tokenizer at hand.
 
     Args:
         tied: the output head is the embedding.
         theta: base of the rotary positions: 1e6 as published, less for short contexts.
+        sections: as `SECTIONS`; they sum to half of a head's width.
     """
     ends = {"bos_token_id": None, "eos_token_id": words.eos_token_id, "pad_token_id": words.pad_token_id}
-    sections = _SECTIONS[text["hidden_size"] // text["num_attention_heads"]]
-    rope = {"rope_type": "default", "mrope_section": sections, "rope_theta": theta}
+    rope = {"rope_type": "default", "mrope_section": list(sections), "rope_theta": theta}
     ids = {f"{name}_token_id": words.convert_tokens_to_ids(f"<|{name}_pad|>") for name in ("image", "video")}
     marks = {f"vision_{end}_token_id": words.convert_tokens_to_ids(f"<|vision_{end}|>") for end in ("start", "end")}
     return Qwen2_5_VLConfig(

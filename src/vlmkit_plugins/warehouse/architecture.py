@@ -36,9 +36,9 @@ def config(preset: str, words: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
     """The configuration of a preset, with the special ids of the tokenizer at hand."""
     if preset == "tiny":
         text, vision = _tiny(words)
-        return qwen_vl.config(words, text, vision, tied=True, theta=1e4)
+        return qwen_vl.config(words, text, vision, tied=True, theta=1e4, sections=(4, 6, 6))
     size = preset.removeprefix("qwen2.5-vl-")
-    return qwen_vl.config(words, qwen_vl.TEXT[size], qwen_vl.VISION, tied=size != "7b", theta=1e6)
+    return qwen_vl.config(words, qwen_vl.TEXT[size], qwen_vl.VISION, tied=size != "7b")
 
 
 def _tiny(words: PreTrainedTokenizerFast) -> tuple[dict[str, Any], dict[str, Any]]:
