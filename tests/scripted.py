@@ -10,6 +10,7 @@ from typing import Any
 
 from vlmkit.head import Head
 from vlmkit.model import Model
+from vlmkit.settings import Settings
 from vlmkit.task import Task
 from vlmkit.testing.colours import Colour, ColourDecoder, colours
 from vlmkit.types import Constraint, Generation, Inputs, Limits, Message, Modality, Prompt, Sample
@@ -117,3 +118,8 @@ def worded() -> Task[Colour]:
 
 def _asked(sample: Sample) -> Prompt:
     return Prompt((Message("user", (sample.text or "",)),))
+
+
+def settled() -> Task[Colour]:
+    """The task `worded` with settings of its own: they name a model."""
+    return replace(worded(), name="settled", settings=lambda typed: Settings.of({"model": "from/settings", **typed}))

@@ -30,18 +30,18 @@ def asked() -> list[dict[str, Any]]:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, asked: list[dict[str, Any]]) -> Run:
     """`run(replies by engine, arguments…)`; every engine is asked about the text "which?"."""
-    found = installed("tests.scripted:worded")
+    found = installed("tests.scripted:worded", "tests.scripted:settled")
 
     monkeypatch.setattr(parity, "find_spec", lambda name: name)  # whatever is installed here
 
-    def invoke(replies: Replies, *arguments: object) -> Any:
+    def invoke(replies: Replies, *arguments: object, task: str = "worded") -> Any:
         def load(name: str, *, engine: str, **chosen: Any) -> Any:
             asked.append({"name": name, "engine": engine, **chosen})
             return head(ScriptedEngine(replies[engine]), engine)
 
         monkeypatch.setattr(plugins, "installed", lambda: found)
         monkeypatch.setitem(vlmkit.__dict__, "load", load)
-        given = ["parity", "worded", *map(str, arguments)]
+        given = ["parity", task, *map(str, arguments)]
         return typer.testing.CliRunner().invoke(app, given)
 
     return invoke
@@ -68,6 +68,25 @@ def test_two_engines_that_agree(run: Run, asked: list[dict[str, Any]]) -> None:
             "weights": "random",
             "calibration": "none",
         }
+
+
+def test_a_server_is_told_its_address_and_nothing_of_this_machine(run: Run, asked: list[dict[str, Any]]) -> None:
+    url = "http://127.0.0.1:1/v1"
+    options = ["--device", "cpu", "--precision", "fp32", "--server", url]
+    engines = ["--engine", "local", "--engine", "openai", "--text", "which?"]
+    result = run({"local": [spoken("red")], "openai": [silent(spoken("red"))]}, *engines, *options)
+    assert result.exit_code == 0
+    assert [(one["device"], one["precision"], one.get("server")) for one in asked] == [
+        ("cpu", "fp32", None),
+        ("auto", "auto", url),
+    ]
+
+
+def test_the_settings_of_a_task_hold_for_all_engines(run: Run, asked: list[dict[str, Any]]) -> None:
+    replies = {"local": [spoken("red")], "vllm": [spoken("red")]}
+    result = run(replies, *BOTH, "--adapter", "typed", task="settled")
+    assert result.exit_code == 0
+    assert [(one["model"], one["adapter"]) for one in asked] == [("from/settings", Path("typed"))] * 2
 
 
 def test_tokens_that_differ_are_no_failure_while_values_agree(run: Run) -> None:

@@ -18,8 +18,9 @@ from vlmkit.cli.heads import find_task, open_head
 from vlmkit.cli.inputs import samples_of
 from vlmkit.cli.output import result_file
 from vlmkit.cli.progress import follow
+from vlmkit.cli.settings import settled
 from vlmkit.errors import MissingExtraError, UnknownNameError
-from vlmkit.task import Engine
+from vlmkit.task import Engine, Task
 from vlmkit.types import Modality, Sample
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ ENGINES = ("vllm", "openai")  # called like the module and the extra that they n
 
 
 def parity(
+    ctx: typer.Context,
     task: options.TaskName,
     *,
     engine: Annotated[
@@ -72,16 +74,15 @@ def parity(
     Engines of two environments: --engine local --save FILE in the one, --engine vllm --against FILE in the other.
     Exit code 1 where a value differs, 3 where nobody had an answer.
     """
-    names = _engines(engine or [])
-    _check(names, against or [], save)
+    names = _engines(engine or [], against or [], save)
     records = _read(against or [])
     given: Mapping[Modality, Sequence[Path]] = {"image": image or [], "audio": audio or [], "video": video or []}
-    samples = _samples(task, data, given, text, n) if names else []
+    found = find_task(task)
+    samples = _samples(found, data, given, text, n) if names else []
     chosen: dict[str, Any] = {"preset": preset, "model": model, "adapter": adapter, "device": device}
-    chosen |= {"precision": precision, "weights": weights, "calibration": "none"}
+    chosen |= {"precision": precision, "weights": weights, "calibration": "none", **settled(ctx, found).load()}
     for name in names:
-        where = {"server": server} if name == "openai" else {}
-        record = _asked(task, name, samples, batch_size, {**chosen, **where})
+        record = _asked(task, name, samples, batch_size, _fitting(name, chosen, server))
         if save is not None:
             _keep(record, save)
         records[_free(name, records)] = record
@@ -109,14 +110,12 @@ def _shown(records: Mapping[str, Record], out: Path | None) -> int:
     return 0 if found.agrees else SOME_PROBLEMS if found.answered else NOTHING_DONE
 
 
-def _engines(given: Sequence[str]) -> list[Engine]:
+def _engines(given: Sequence[str], against: Sequence[Path], save: Path | None) -> list[Engine]:
+    """Those that are to be asked. Raises for what cannot be compared, before any of them has worked for minutes."""
     known: dict[str, Engine] = {name: name for name in get_args(Engine)}
     if unknown := [name for name in given if name not in known]:
         raise UnknownNameError("engine", unknown[0], known)
-    return [known[name] for name in given]
-
-
-def _check(engines: Sequence[Engine], against: Sequence[Path], save: Path | None) -> None:
+    engines = [known[name] for name in given]
     if len(set(engines)) < len(engines):
         raise typer.BadParameter("an engine is asked once; give each --engine once")
     if save is not None and len(engines) != 1:
@@ -127,8 +126,9 @@ def _check(engines: Sequence[Engine], against: Sequence[Path], save: Path | None
             "--engine vllm --against FILE, which --engine local --save FILE has made"
         )
     for name in engines:
-        if name in ENGINES and find_spec(name) is None:  # before another engine has worked for minutes
+        if name in ENGINES and find_spec(name) is None:
             raise MissingExtraError(name, name)
+    return engines
 
 
 def _read(files: Sequence[Path]) -> dict[str, Record]:
@@ -150,17 +150,23 @@ def _free(name: str, taken: Mapping[str, Any], more: str = "now") -> str:
 
 
 def _samples(
-    task: str, data: Path | None, given: Mapping[Modality, Sequence[Path]], text: str | None, n: int
+    task: Task[Any], data: Path | None, given: Mapping[Modality, Sequence[Path]], text: str | None, n: int
 ) -> list[Sample]:
-    found = find_task(task)
     if data is not None:
         if text is not None or any(given.values()):
             raise typer.BadParameter("give --data, or files; not both")
-        return list(islice(found.read(data), n))
-    every = samples_of(found, given, text)
+        return list(islice(task.read(data), n))
+    every = samples_of(task, given, text)
     if len(every) > n:
         say(f"vlmkit: the first {n} of {len(every)} samples; -n says how many")
     return every[:n]
+
+
+def _fitting(engine: Engine, chosen: Mapping[str, Any], server: str | None) -> dict[str, Any]:
+    """What was chosen, as one engine can be told: a server has a device and a precision of its own."""
+    if engine != "openai":
+        return dict(chosen)
+    return {**chosen, "device": "auto", "precision": "auto", "server": server}
 
 
 def _asked(task: str, engine: Engine, samples: Sequence[Sample], batch_size: int, chosen: Mapping[str, Any]) -> Record:

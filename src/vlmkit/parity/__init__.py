@@ -7,7 +7,7 @@ Greedy, and under the decoder's grammar. What an engine cannot tell is None, and
 >>> print(found)  # a table; found.agrees says whether every value is the same
 """
 
-from vlmkit.parity.compare import Parity, Place, Row, compare, compare_records
+from vlmkit.parity.comparing import Parity, Place, Row, compare, compare_records
 from vlmkit.parity.record import Record, Told, read, recorded, told
 
 __all__ = ["Parity", "Place", "Record", "Row", "Told", "compare", "compare_records", "read", "recorded", "told"]

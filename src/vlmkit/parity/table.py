@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vlmkit.evaluate.table import text_table
 
 if TYPE_CHECKING:
-    from vlmkit.parity.compare import Parity, Place, Row
+    from vlmkit.parity.comparing import Parity, Place, Row
 
 LETTERS = 16  # of a token in a cell
 _SAID = {True: "equal", False: "differ", None: "–"}
