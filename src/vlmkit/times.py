@@ -11,7 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, Protocol
 
 from vlmkit.errors import DataError
 
@@ -129,6 +129,36 @@ def _ticks(seconds: float, places: int) -> tuple[int, int]:
     return divmod(math.floor(seconds * scale + 0.5), scale)
 
 
+class Timed(Protocol):
+    """Anything that lasts from `start_s` up to, not including, `end_s`."""
+
+    @property
+    def start_s(self) -> float:
+        """Seconds."""
+        ...
+
+    @property
+    def end_s(self) -> float:
+        """Seconds."""
+        ...
+
+
+def overlap_s(one: Timed, other: Timed) -> float:
+    """Seconds that are in both."""
+    return max(0.0, min(one.end_s, other.end_s) - max(one.start_s, other.start_s))
+
+
+def union_s(one: Timed, other: Timed) -> float:
+    """Seconds that are in either: of the two sets, so that what lies between them does not count."""
+    return (one.end_s - one.start_s) + (other.end_s - other.start_s) - overlap_s(one, other)
+
+
+def tiou(one: Timed, other: Timed) -> float:
+    """Overlap over union, 0 to 1, the same both ways; 0 where they do not touch."""
+    shared = overlap_s(one, other)
+    return shared / union_s(one, other) if shared else 0.0
+
+
 @dataclass(frozen=True, order=True)
 class Stretch:
     """The time from `start_s` up to, not including, `end_s`. One of no length is empty, and touches nothing.
@@ -171,18 +201,17 @@ class Stretch:
         """Seconds."""
         return self.end_s - self.start_s
 
-    def overlap_s(self, other: Stretch) -> float:
+    def overlap_s(self, other: Timed) -> float:
         """Seconds that are in both."""
-        return max(0.0, min(self.end_s, other.end_s) - max(self.start_s, other.start_s))
+        return overlap_s(self, other)
 
-    def union_s(self, other: Stretch) -> float:
-        """Seconds that are in either: of the two sets, so that what lies between them does not count."""
-        return self.length_s + other.length_s - self.overlap_s(other)
+    def union_s(self, other: Timed) -> float:
+        """Seconds that are in either."""
+        return union_s(self, other)
 
-    def tiou(self, other: Stretch) -> float:
-        """Overlap over union, 0 to 1; 0 where both are empty."""
-        shared = self.overlap_s(other)
-        return shared / self.union_s(other) if shared else 0.0
+    def tiou(self, other: Timed) -> float:
+        """Overlap over union."""
+        return tiou(self, other)
 
     def clamped(self, bounds: Stretch) -> Stretch | None:
         """The part of it that lies in `bounds`; None where nothing does."""

@@ -118,7 +118,7 @@ def test_strips_share_colours_and_seconds() -> None:
     svg = strip_plot([Span(0, 2.5, "a")], None, 5.0, colours, "clip")
     assert {"0 s", "5 s", "a", "truth", "answer", "no answer"} <= set(words(svg))
     assert "truth a 0–2.5 s; no answer" in svg
-    assert {"0:00", "40:00"} <= set(words(strip_plot([], [], 2700, colours, "match")))
+    assert {"00:00", "40:00"} <= set(words(strip_plot([], [], 2700, colours, "match")))
 
 
 def test_overlapping_spans_are_all_drawn() -> None:

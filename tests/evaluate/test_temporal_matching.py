@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlmkit.errors import DataError
-from vlmkit.evaluate.matching import Overlaps, tiou
+from vlmkit.evaluate.matching import Overlaps
 from vlmkit.task import Span
+from vlmkit.times import tiou
 
 
 @st.composite

@@ -15,6 +15,7 @@ import numpy as np
 
 from vlmkit.errors import DataError, MissingExtraError
 from vlmkit.task import Span
+from vlmkit.times import tiou
 
 
 @dataclass(frozen=True)
@@ -92,14 +93,6 @@ class Overlaps:
         rows, columns = linear_sum_assignment(worth, maximize=True)
         places = zip(rows.tolist(), columns.tolist(), strict=True)
         return [known[place] for place in places if place in known]
-
-
-def tiou(one: Span, two: Span) -> float:
-    """0..1; the same both ways."""
-    both = min(one.end_s, two.end_s) - max(one.start_s, two.start_s)
-    if both <= 0:
-        return 0.0
-    return both / (one.end_s - one.start_s + two.end_s - two.start_s - both)
 
 
 def _touching(truths: Sequence[Span], answers: Sequence[Span], by_class: bool) -> Iterator[Pair]:

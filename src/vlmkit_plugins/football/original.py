@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from itertools import zip_longest
 
-from vlmkit.evaluate.matching import tiou
+from vlmkit.times import tiou
 from vlmkit_plugins.football.found import stretches
 from vlmkit_plugins.football.schema import CLASSES, Event, Events
 from vlmkit_plugins.football.wording import rouge

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from vlmkit.evaluate.page.canvas import INK, LINE, PALE, SERIES, TRACK, WIDTH, Sheet, style, width_of
 from vlmkit.task import Span
+from vlmkit.times import mmss
 
 _LEFT, _RIGHT = 48.0, WIDTH - 10.0
 _BAR, _GAP = 20.0, 6.0
@@ -48,7 +49,7 @@ def _axis(sheet: Sheet, end_s: float, bottom: float) -> None:
         at_s = place * step
         x = _LEFT + at_s / end_s * (_RIGHT - _LEFT)
         sheet.line((x, x), (6, bottom + 2), LINE, linewidth=0.8, zorder=0)
-        told = f"{at_s:g} s" if end_s < 120 else f"{int(at_s) // 60}:{int(at_s) % 60:02d}"
+        told = f"{at_s:g} s" if end_s < 120 else mmss(at_s)
         sheet.text(x, bottom + 15, told, ha="center", color=PALE, fontsize=10)
 
 
