@@ -51,7 +51,7 @@ def _text(vocabulary: int) -> dict[str, Any]:
     }
 
 
-# Half of the pairs are for time, which answers are about; a picture has 2 x 3 places. With the usual quarter the slowest
+# Half of the pairs are for time, which answers are about; a picture has 2 x 3 places. With a quarter of them the slowest
 # turns twice in a window, and seconds were read badly.
 _SECTIONS = (8, 4, 4)
 _VISION = {
