@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from vlmkit.errors import DataError
-from vlmkit.evaluate.matching import tiou
 from vlmkit.evaluate.temporal import (
     ACTIVITYNET,
     LOOSE,
@@ -22,6 +21,7 @@ from vlmkit.evaluate.temporal import (
     tiou_ranks,
 )
 from vlmkit.task import Span
+from vlmkit.times import tiou
 
 CLASSES = ("a", "b", "c")
 Truth = tuple[Span, ...]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,15 +11,18 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from vlmkit.errors import DataError
+from vlmkit.errors import DataError, MissingExtraError
 from vlmkit.evaluate import evaluate
 from vlmkit.evaluate.answered import Answered
+from vlmkit.evaluate.matching import Overlaps, Pair
 from vlmkit.task import Task
 from vlmkit.testing.fakes import colours
 from vlmkit.types import Prediction, Sample
+from vlmkit_plugins.football import wording
 from vlmkit_plugins.football.metrics import SCORING, elements, label, right, row, scoring
 from vlmkit_plugins.football.schema import Event, Events, events_of, from_json, line, to_json
 from vlmkit_plugins.football.whole import scores, unsure, whole
+from vlmkit_plugins.football.wording import rouge
 
 EMPTY = events_of([])
 
@@ -92,6 +97,18 @@ def test_words_of_found_events_are_compared_by_rouge() -> None:
     assert found["ROUGE-2"] == pytest.approx(2 / 4)
     assert found["ROUGE-L"] == pytest.approx(4 / 5)
     assert row(true, events(event(20, 24)))["ROUGE-1"] is None
+
+
+def test_what_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rouge_score.rouge_scorer", None)
+    monkeypatch.setattr(wording, "_scorer", cache(wording._scorer.__wrapped__))
+    with pytest.raises(MissingExtraError, match=r"pip install 'vlmkit\[football\]'"):
+        rouge("never", "compared before")
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    crowded = Overlaps(2, 1, (Pair(0, 0, 0.6), Pair(1, 0, 0.7)))
+    with pytest.raises(MissingExtraError, match=r"pip install 'vlmkit\[football\]'"):
+        crowded.match(0.5)
+    assert Overlaps(1, 1, (Pair(0, 0, 0.6),)).match(0.5).pairs  # nothing to choose between
 
 
 def test_an_answer_is_right_when_all_events_are_found_and_none_is_false() -> None:

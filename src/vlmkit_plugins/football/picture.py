@@ -12,7 +12,7 @@ from vlmkit.errors import MediaError, MissingExtraError
 from vlmkit.media import VideoSpec, open_video
 from vlmkit.times import hms
 from vlmkit.types import Clip, Prediction, Sample
-from vlmkit_plugins.football.metrics import HIT, matched
+from vlmkit_plugins.football.found import HIT, matched
 from vlmkit_plugins.football.schema import Event, EventClass, Events
 
 if TYPE_CHECKING:
