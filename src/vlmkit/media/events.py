@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from vlmkit.errors import MediaError, MediaReason
-from vlmkit.media.gaps import Continuity, Gap, Picture, Tape, packet_s
+from vlmkit.media.gaps import Continuity, Gap, Picture
 from vlmkit.media.size import MAX_SOURCE_PIXELS
 from vlmkit.media.sound import Block, Report, decoded
 from vlmkit.media.stream import Source, Stream, is_live, open_stream, private, source_name
+from vlmkit.media.tape import Tape, packet_s
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -22,6 +23,7 @@ __all__ = ["Gap", "Picture", "Tracks", "read_stream"]
 
 _JUMP_S = 10.0  # a clock that jumps back so far has started again
 _SLACK_S = 0.5  # a film may stop so long before its announced end without being called cut
+_LATE = 3.0  # frames: a packet of a film of one rate that comes so much after the one before follows a loss
 _UNPLACED = 500  # blocks of sound that wait for the first picture: some ten seconds
 
 
@@ -154,16 +156,17 @@ class _Reading:
     ) -> None:
         self._streams, self._source, self._report = streams, source, report
         self._name = source_name(source)
-        here = not isinstance(source, int | Stream)
         film = next((stream for stream in streams if stream.type == "video"), None)
         rate = film.average_rate if film is not None else None
         self._rate_hz = float(rate) if rate else None
         # A camera's faults pass; waiting for its next key frame could take long.
         self._whole = None if is_live(source) else Continuity(self._rate_hz)
+        # Formats that may lose packets with no trace but that the next one is late; their films are of one rate.
+        self._regular = bool({"mpegts", "mpeg"} & set(container.format.name.split(",")))
+        self._latest: Packet[VideoStream] | None = None
         self.clock = _Clock(self._name, by_arrival=is_live(source))
-        self._tape = Tape(
-            container, streams, reached_s=self._reached, moved=self._moved, searchable=here and film is not None
-        )
+        file = None if isinstance(source, int | Stream) else source
+        self._tape = Tape(container, streams, reached_s=self._reached, moved=self._moved, file=file)
 
     @property
     def length_s(self) -> float | None:
@@ -213,26 +216,40 @@ class _Reading:
         from av.error import EOFError, FFmpegError
 
         whole = self._whole
-        if packet.is_corrupt and whole is not None:
+        if whole is not None and packet.is_corrupt:
             whole.broke(packet_s(packet))
+        if whole is not None and self._skips(packet):
+            whole.broke(packet_s(self._latest) if self._latest is not None else None)
+        self._latest = packet
         try:
             frames = packet.decode()
         except EOFError:
             return
         except (FFmpegError, ValueError, RuntimeError):
-            self._report.damaged = True
-            if whole is not None:
-                whole.broke(packet_s(packet))
+            self._fault(packet_s(packet))
             return
         for frame in frames:
             if frame.is_corrupt:
-                self._report.damaged = True
-                if whole is not None:
-                    whole.broke(frame.time)
+                self._fault(frame.time)
             elif whole is None:
                 yield self.clock.picture(frame, self._rate_hz)
             else:
                 yield from whole.see(self.clock.picture(frame, self._rate_hz))
+                self._report.damaged |= whole.patched
+
+    def _fault(self, time_s: float | None) -> None:
+        """Something does not decode: of a file that is said as a gap, if any of it is missing."""
+        if self._whole is None:
+            self._report.damaged = True
+        else:
+            self._whole.broke(time_s)
+
+    def _skips(self, packet: Packet[VideoStream]) -> bool:
+        """Whether packets are missing between the latest one and this, in a format where they come at one rate."""
+        before, now = None if self._latest is None else self._latest.dts, packet.dts
+        if not self._regular or not self._rate_hz or before is None or now is None or not packet.time_base:
+            return False
+        return float((now - before) * packet.time_base) > _LATE / self._rate_hz
 
 
 def _stops_early(stream: AudioStream | VideoStream, n_packets: int, clock: _Clock) -> bool:

@@ -12,11 +12,11 @@ from vlmkit.errors import MediaError
 from vlmkit.media.container import open_container, read_packets
 from vlmkit.media.events import Gap, Picture, Tracks, read_stream
 from vlmkit.media.film import ArrayFilm
-from vlmkit.media.gaps import packet_s
 from vlmkit.media.index import Packets
 from vlmkit.media.mono import inside
-from vlmkit.media.slicer import Plan, Slice, Slicer
+from vlmkit.media.slicer import SLIVER_S, Plan, Slice, Slicer
 from vlmkit.media.sound import Block, Report
+from vlmkit.media.tape import packet_s
 from vlmkit.types import Clip, Problem
 
 _SAME_S = 1e-6
@@ -100,7 +100,7 @@ class Session:
         if self.length_s is None:
             return None
         length_s = min(self.length_s - self._from_s, self._until_s)
-        return 1 + max(0, math.ceil((length_s - self._plan.window_s) / self._plan.step_s))
+        return 1 + max(0, math.ceil((length_s - self._plan.window_s - SLIVER_S - _SAME_S) / self._plan.step_s))
 
     def _events(self, report: Report) -> Generator[_Event]:
         """What is inside the clip, on its own clock."""

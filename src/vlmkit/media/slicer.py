@@ -22,7 +22,9 @@ from vlmkit.types import Media, Modality, Problem, Sound
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SLIVER_S = 0.1  # less than this at the end of a stream is no window of its own
+SLIVER_S = 0.1
+"""Less than this at the end of a stream is no window of its own."""
+
 _LAG_S = 5.0  # how long one track is waited for while the other goes on; file formats interleave more closely
 _SLOWEST_S = 1.0  # a longer time between two frames is a pause, and not how long a frame is shown
 _GAP_S = 0.05  # missing sound worth a note
@@ -130,7 +132,7 @@ class Slicer:
             at_s: where nothing is wanted any more, if the stream goes on.
         """
         if self._pending is not None:
-            self._seen_s = self._pending.time_s + (self._pending.lasts_s or self._frame_s or _SLIVER_S)
+            self._seen_s = self._pending.time_s + (self._pending.lasts_s or self._frame_s or SLIVER_S)
         yield from self._rest(max(self._seen_s, self._heard_s) if at_s is None else at_s, text)
 
     @property
@@ -155,7 +157,7 @@ class Slicer:
         while self._open and self._open[0].end_s <= end_s + self._frame_s / 2 + SAME_S:
             yield from self._made(self._open.popleft())
         rest = self._open.popleft() if self._open else None
-        fresh_s = _SLIVER_S if self._covered_s > -math.inf else 0.0
+        fresh_s = SLIVER_S if self._covered_s > -math.inf else 0.0
         if rest is not None and end_s - max(self._covered_s, rest.start_s) > fresh_s:
             note = Problem("window_partial", f"{text} {end_s - rest.start_s:.3f} s into this window")
             rest.end_s = end_s
