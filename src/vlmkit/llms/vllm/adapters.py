@@ -5,22 +5,28 @@ vLLM itself loads an adapter of which it knows no module name, and answers as th
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from vlmkit.errors import AdapterError
 from vlmkit.llms.lora.base import BaseLayout, base_layout
 from vlmkit.llms.lora.check import check_adapter
 from vlmkit.llms.lora.compare import compare
-from vlmkit.llms.lora.files import AdapterFiles, read_adapter
+from vlmkit.llms.lora.files import CONFIG, WEIGHTS, AdapterFiles, read_adapter
 from vlmkit.llms.lora.host import weights_sha256
 from vlmkit.llms.lora.identity import DIGEST, mismatch
 from vlmkit.llms.lora.load import values_of
 from vlmkit.llms.lora.names import vllm_knows
 from vlmkit.llms.lora.spec import role_of
 from vlmkit.llms.vllm.settings import RANKS
+
+Probe = Callable[[Any, bool], list[float]]
+
+_PARTS = 1_000_000  # numbers of parts of adapters begin above those of whole ones
 
 
 @dataclass(frozen=True)
@@ -29,18 +35,22 @@ class Served:
 
     Attributes:
         rank: the largest.
-        modules: names of the layers that it reaches, as `transformers` calls them; `vision` says whether some are the
-            vision tower's, `language` whether some are the language model's.
+        keys: names of the layers that it reaches, as `transformers` calls them, with their A and B in the file.
+        vision: those that are the vision tower's.
         number: what vLLM knows it by, from 1 up.
     """
 
     name: str
     path: Path
     rank: int
-    modules: tuple[str, ...]
-    vision: bool
-    language: bool
+    keys: Mapping[str, tuple[str, str]]
+    vision: tuple[str, ...]
     number: int
+
+    @property
+    def language(self) -> bool:
+        """Whether some layers are the language model's."""
+        return len(self.keys) > len(self.vision)
 
     @property
     def request(self) -> Any:
@@ -92,9 +102,8 @@ def _servable(
         raise AdapterError(
             f"{path}: every lora_B is zero, so it would change nothing: it was saved before any training step"
         )
-    roles = {role_of(module, layout.prefixes) for module in found.modules}
-    modules = tuple(sorted(found.modules))
-    return Served(name, path, report.rank, modules, "encoder" in roles, "llm" in roles, number)
+    vision = tuple(module for module in found.modules if role_of(module, layout.prefixes) == "encoder")
+    return Served(name, path, report.rank, found.modules, vision, number)
 
 
 def _same_base(files: AdapterFiles, folder: Path, layout: BaseLayout, base: str | None, revision: str | None) -> None:
@@ -114,19 +123,45 @@ def digest_of(folder: Path, layout: BaseLayout) -> str:
     return f"{DIGEST}{weights_sha256(hf.state_dict())}"
 
 
-def prove(probe: Callable[[Any, bool], list[float]], served: Served) -> None:
-    """Compare what the base and the base with the adapter hold probable; raises `AdapterError` where that is the same.
+def prove(probe: Probe, forget: Callable[[int], Any], served: Served) -> None:
+    """Raises `AdapterError` where the base with the adapter holds the same probable as the base alone.
+
+    What it adapts of the vision tower is proved on its own, without the language model's layers.
 
     Args:
         probe: `(LoRARequest or None, with a picture) -> ` log-probabilities of a fixed prompt's tokens.
+        forget: takes an adapter out of vLLM by its number.
     """
-    pictured = served.vision and not served.language  # words alone do not pass the tower
-    base, again = probe(None, pictured), probe(None, pictured)
-    adapted = probe(served.request, pictured)
+    if served.language:
+        _differs(probe, served, served.path, pictured=False)
+    if served.vision and served.language:
+        with TemporaryDirectory(prefix="vlmkit-adapter-") as folder:
+            part = _vision_part(served, Path(folder))
+            _differs(probe, part, served.path, pictured=True)
+            forget(part.number)
+    elif served.vision:
+        _differs(probe, served, served.path, pictured=True)
+
+
+def _differs(probe: Probe, served: Served, path: Path, *, pictured: bool) -> None:
+    base, again, adapted = probe(None, pictured), probe(None, pictured), probe(served.request, pictured)
     noise = max(abs(a - b) for a, b in zip(base, again, strict=True))
     effect = max(abs(a - b) for a, b in zip(base, adapted, strict=True))
     if not effect > noise:
+        part = "vision layers" if pictured else "layers"
         raise AdapterError(
-            f"{served.path}: vLLM has loaded it, and answers as the base does (logits differ by {effect:.2g}, those of "
-            f"the base from themselves by {noise:.2g}); merge it (vlmkit adapter merge) and load the result"
+            f"{path}: vLLM has loaded it, and its {part} change nothing (log-probabilities differ from the base's by "
+            f"{effect:.2g}, and those of the base from themselves by {noise:.2g}); merge it (vlmkit adapter merge) and "
+            "load the result"
         )
+
+
+def _vision_part(served: Served, folder: Path) -> Served:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(served.path / WEIGHTS)
+    keys = {module: served.keys[module] for module in served.vision}
+    save_file({key: tensors[key] for pair in keys.values() for key in pair}, folder / WEIGHTS)
+    shutil.copy(served.path / CONFIG, folder / CONFIG)
+    number = served.number + _PARTS
+    return replace(served, name=f"{served.name} (vision)", path=folder, keys=keys, number=number)

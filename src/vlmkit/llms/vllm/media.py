@@ -29,28 +29,22 @@ class Counter:
 
     def rows(self, opened: Sequence[Inputs]) -> dict[Lane, Tokens]:
         """What stands in the slots of each prompt: grids, lengths and times, and no values."""
-        found: dict[Lane, Tokens] = {}
-        pictures = [one.get("image") for one in opened]
-        if any(picture is not None for picture in pictures):
-            found["image"] = self._rows([None if p is None else self._grid(1, p.image.shape) for p in pictures])
-        films = [one.get("video") for one in opened]
-        if any(film is not None for film in films):
-            grids = [
-                None if f is None else self._grid(-(-len(f.images) // self.steps), f.images.shape[1:]) for f in films
-            ]
-            times = [
-                self._times(film, grid) for film, grid in zip(films, grids, strict=True) if film is not None and grid
-            ]
-            found["video"] = self._rows(grids, torch.cat(times))
-        return found
+        pictures: list[Picture | None] = [one.get("image") for one in opened]
+        films: list[Frames | None] = [one.get("video") for one in opened]
+        grids = [None if film is None else self._grid(len(film.images), film.images.shape[1:]) for film in films]
+        times = [self._times(film, grid) for film, grid in zip(films, grids, strict=True) if film and grid]
+        return {
+            "image": self._rows([None if one is None else self._grid(1, one.image.shape) for one in pictures]),
+            "video": self._rows(grids, torch.cat(times) if times else None),
+        }
 
-    def _grid(self, steps: int, shape: Sequence[int]) -> tuple[int, int, int]:
-        return steps, shape[0] // self.patch_px, shape[1] // self.patch_px
+    def _grid(self, frames: int, shape: Sequence[int]) -> tuple[int, int, int]:
+        return -(-frames // self.steps), shape[0] // self.patch_px, shape[1] // self.patch_px
 
     def _rows(self, grids: Sequence[tuple[int, int, int] | None], times: torch.Tensor | None = None) -> Tokens:
         lengths = tuple(0 if grid is None else self._length(grid) for grid in grids)
-        present = torch.tensor([grid for grid in grids if grid is not None])
-        return Tokens(torch.empty(0), lengths, times_s=times, grid=present)
+        present = [grid for grid in grids if grid is not None]
+        return Tokens(torch.empty(0), lengths, times_s=times, grid=torch.tensor(present) if present else None)
 
     def _length(self, grid: tuple[int, int, int]) -> int:
         return grid[0] * grid[1] * grid[2] // self.merge**2

@@ -96,7 +96,7 @@ def lora(adapters: Sequence[Served]) -> dict[str, Any]:
     return {
         "enable_lora": True,
         "max_lora_rank": next(rank for rank in RANKS if rank >= largest),
-        "max_loras": len(adapters) + 1,
+        "max_loras": len(adapters) + 1 + any(one.vision and one.language for one in adapters),  # a part, for its proof
         # Without it keys of the vision tower are left out, with a warning in the log and no error.
         "enable_tower_connector_lora": any(one.vision for one in adapters),
     }

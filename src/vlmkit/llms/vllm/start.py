@@ -118,7 +118,7 @@ def started(folder: Path, arguments: dict[str, Any]) -> Any:
         try:
             llm = vllm.LLM(str(folder), **arguments)
         except Exception as error:  # pydantic's, torch's, its own: all say why this model does not run
-            raise WiringError(f"vLLM {vllm.__version__} cannot run {folder}: {_first_line(error)}") from error
+            raise WiringError(f"vLLM {vllm.__version__} cannot run {folder}: {first_line(error)}") from error
     _alive.add(id(llm))
     return llm
 
@@ -149,7 +149,8 @@ def _undisturbed() -> Iterator[None]:
         np.random.set_state(numpy)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What vLLM says of a failure, in one line."""
     text = str(error).strip() or type(error).__name__
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     # pydantic puts the sentence on the third line: "1 validation error for …", field, sentence
