@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from vlmkit.cli import progress
-from vlmkit.cli.progress import follow
+from vlmkit.cli.progress import Parts, follow
+from vlmkit.windows import Progress
 
 
 class Terminal(io.StringIO):
@@ -56,3 +58,30 @@ def test_hidden_or_no_terminal_shows_nothing(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sys, "stderr", plain)
     assert list(follow(range(5), 5, "counting")) == list(range(5))
     assert plain.getvalue() == ""
+
+
+@pytest.mark.parametrize(("total", "said"), [(270, "window 41 of about 270"), (None, "window 41")])
+def test_a_long_film_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch, total: int | None, said: str) -> None:
+    """The bar does not wait for the end of the film, which may be the only item."""
+    stderr = terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr(progress, "PATIENCE_S", -1.0)
+    parts = Parts()
+
+    def films() -> Iterator[str]:
+        parts(Progress("match", 41, total))
+        yield "answer"
+
+    assert list(follow(films(), 1, "football", parts=parts)) == ["answer"]
+    assert f"football: match, {said}" in stderr.getvalue()
+    parts(Progress("match", 42, total))  # nobody listens any more
+    assert "window 42" not in stderr.getvalue()
+
+
+def test_a_quick_film_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    stderr = terminal(monkeypatch)
+    parts = Parts()
+    parts(Progress("match", 1, 2))
+    for _ in follow(range(1), 1, "football", parts=parts):
+        parts(Progress("match", 1, 2))
+    assert stderr.getvalue() == ""

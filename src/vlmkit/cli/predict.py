@@ -14,8 +14,9 @@ from vlmkit.cli import options
 from vlmkit.cli.heads import find_task
 from vlmkit.cli.inputs import samples_of
 from vlmkit.cli.output import Tally, rendered, result_file
-from vlmkit.cli.progress import follow
+from vlmkit.cli.progress import Parts, follow
 from vlmkit.cli.settings import settled, settled_head
+from vlmkit.task import Task
 from vlmkit.types import Modality
 
 Files = list[Path] | None
@@ -65,14 +66,14 @@ def predict(
     named = [path for paths in given.values() for path in paths]
     several = len(samples) > 1 or any(os.path.isdir(path) for path in named)
     head = settled_head(ctx, found, chosen := settled(ctx, found))
-    limit: dict[str, Any] = {} if abstain_below is None else {"abstain_below": abstain_below}
-    answers = head.predict_many(samples, batch_size, **limit)
+    parts = Parts()
+    answers = head.predict_many(samples, batch_size, **_wanted(found, abstain_below, parts))
     if found.results is not None and chosen.results is not None:
         answers = found.results(answers, chosen.results)
     tally, written = Tally(), 0
     with result_file(out) as file:
         hidden = out is None and sys.stdout.isatty()  # the results themselves show how far it is
-        for prediction in follow(answers, len(samples), task, hidden=hidden):
+        for prediction in follow(answers, len(samples), task, hidden=hidden, parts=parts):
             tally.add(prediction)
             line = rendered(head.task, prediction, format, several=several)
             if line is not None:
@@ -81,3 +82,9 @@ def predict(
         if not written:
             raise typer.Exit(tally.exit_code)  # inside: no empty file is left behind
     raise typer.Exit(tally.exit_code)
+
+
+def _wanted(task: Task[Any], abstain_below: float | None, parts: Parts) -> dict[str, Any]:
+    """What `predict_many` is told beside the samples."""
+    limit = {} if abstain_below is None else {"abstain_below": abstain_below}
+    return limit if task.windowing is None else {**limit, "progress": parts}
