@@ -80,7 +80,11 @@ def check(report: Report, failed: dict[str, int]) -> None:
 def test_a_run_file_is_joined_by_file_and_says_so(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "batch_analysis_results.json"
     file.write_text(json.dumps(RUN), encoding="utf-8")
-    said = ["evaluate", "football", "--data", str(data), "--predictions", str(file), "-o", str(tmp_path / "report")]
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "one_analysis.json").write_text(json.dumps(row("two/a.mp4", [GOAL, CARD])), encoding="utf-8")
+    given = {"--data": data, "--predictions": file, "--against": other, "-o": tmp_path / "report"}
+    said = ["evaluate", "football", *(str(word) for pair in given.items() for word in pair)]
     result = CliRunner().invoke(app, said)
     assert result.exit_code == SOME_PROBLEMS
     assert "clip-2: failed: out of memory" in result.stderr
@@ -89,7 +93,10 @@ def test_a_run_file_is_joined_by_file_and_says_so(data: Path, tmp_path: Path) ->
     found = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
     check(report := score(data, file), {"failed": 1})
     assert found["metrics"] == plain(report.metrics)
-    assert found["warnings"] == list(report.warnings)
+    compared = found["comparisons"][0]
+    assert (compared["second"], len(compared["missing_second"])) == (str(other), 3)
+    assert compared["differences"]["recall@0.5"]["difference"] == pytest.approx(0.0)  # two of four each
+    assert [line for line in found["warnings"] if str(other) in line and "1 of 1 answers were joined" in line]
     again = score(data, tmp_path / "report" / "predictions.jsonl")  # the report's own answers, which have ids
     assert again.metrics == pytest.approx(report.metrics, nan_ok=True)
     assert not any("joined by" in line for line in again.warnings)

@@ -65,8 +65,8 @@ def constant(truths: tuple[Events, ...]) -> Events:
         best, found = f1, found + int(gains[place])
         chosen.append(place)
         free[_first(hits[place] & free, owners)] = False
-    said = {event.event: event for event in reversed(every)}  # the first of each class lends its words
-    told = [likely[place].told(said) for place in chosen]
+    words: dict[str, Event] = {event.event: event for event in reversed(every)}  # the first of each class
+    told = [likely[place].told(words) for place in chosen]
     return events_of(sorted(told, key=lambda event: (event.start_s, event.end_s)))
 
 
@@ -117,7 +117,8 @@ def _clips(hits: NDArray[np.bool_], owners: NDArray[np.intp], n: int) -> NDArray
     found = np.zeros((len(hits), n), dtype=bool)
     rows, columns = np.nonzero(hits)
     found[rows, owners[columns]] = True
-    return found.sum(axis=1)
+    counted: NDArray[np.intp] = found.sum(axis=1)
+    return counted
 
 
 def _first(hits: NDArray[np.bool_], owners: NDArray[np.intp]) -> NDArray[np.intp]:
