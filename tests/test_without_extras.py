@@ -96,6 +96,15 @@ def test_every_command_that_needs_torch_asks_for_the_extra_in_one_line(tmp_path:
     assert not Path(out).exists()
 
 
+def test_settings_of_a_task_ask_for_their_extra_before_weights_are_loaded(tmp_path: Path) -> None:
+    film = tmp_path / "a.mp4"
+    film.write_bytes(b"x")
+    command = ["predict", "football", "--video", str(film)]
+    told = without({"pydantic_settings"}, _COMMANDS.format(commands=[command]))
+    line = "vlmkit: 'pydantic_settings' is not installed; type: pip install 'vlmkit[football]'\n"
+    assert told == {" ".join(command): [3, line]}
+
+
 def test_python_gets_a_missing_extra_error_too(tmp_path: Path) -> None:
     told = without({"torch"}, _CALLS.format(folder=str(tmp_path)))
     assert told == {name: ["torch", "local", LINE] for name in ("load", "train", "calibrate", "Head")}
