@@ -50,6 +50,13 @@ def test_a_head_is_scored_and_the_report_written(run: Run, head: FakeHead, data:
     ]
 
 
+def test_the_report_says_who_answered(run: Run, head: FakeHead, data: Path, tmp_path: Path) -> None:
+    head.enqueue(*[Colour("red", 1)] * 30)
+    run("evaluate", "colours", "--data", data, "-o", tmp_path / "r", "--adapter", "lora", "--engine", "vllm")
+    saved = json.loads((tmp_path / "r" / "metrics.json").read_text(encoding="utf-8"))
+    assert saved["model"] == "preset huge + lora, engine vllm"
+
+
 def test_samples_with_problems_give_code_1_and_nothing_else_code_3(
     run: Run, head: FakeHead, data: Path, tmp_path: Path
 ) -> None:

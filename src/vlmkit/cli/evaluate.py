@@ -124,6 +124,7 @@ def _from_head(ctx: typer.Context, task: Task[Any], data: Path) -> _Given:
     who = str(chosen.model or f"preset {ctx.params['preset'] or task.default_preset}")
     who += ", random weights" if ctx.params["weights"] == "random" else ""
     who += f" + {chosen.adapter}" if chosen.adapter else ""
+    who += f", engine {ctx.params['engine']}" if ctx.params["engine"] != "local" else ""
     return _Given(samples, answers, who, left, ask, known)
 
 
