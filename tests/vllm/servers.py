@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _CPU = {
@@ -32,7 +34,7 @@ _FLAGS = (
     "--max-num-seqs", "8",
     "--kv-cache-memory-bytes", str(32 << 20),
 )  # fmt: skip
-_READY_S = 300.0
+_READY_S = 900.0  # half a minute on a machine that has nothing else to do
 
 
 class Serve:
@@ -52,7 +54,11 @@ class Serve:
         where = ["--host", "127.0.0.1", "--port", str(self.port)]
         with log.open("wb") as file:
             self._process = subprocess.Popen(
-                [*command, *where, *flags], stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **_CPU}
+                [*command, *where, *flags],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **_CPU},
+                start_new_session=True,  # it starts processes of its own, which outlive it where it ends early
             )
 
     def wait(self) -> None:
@@ -72,12 +78,11 @@ class Serve:
 
     def stop(self) -> None:
         """End it, and whatever it has started."""
-        self._process.terminate()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        for sign, wait_s in ((signal.SIGTERM, 20), (signal.SIGKILL, 20)):
+            with suppress(ProcessLookupError):  # the group is gone
+                os.killpg(self._process.pid, sign)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(wait_s)
 
 
 def _free_port() -> int:

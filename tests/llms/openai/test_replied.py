@@ -40,6 +40,18 @@ def test_a_character_in_two_tokens_has_places_where_its_bytes_are_told() -> None
     assert found.spans == ((0, 1), (1, 2))
 
 
+def test_a_character_in_two_tokens_that_is_told_with_the_last_one() -> None:
+    body = told("aé.", [token("a", -1), token("", -2), token("é", -3), token(".", -4), token("", -5)])
+    found = reply_of(body)
+    assert found.spans == ((0, 1), (1, 3), (1, 3), (3, 4))
+    assert found.logprobs == (-1, -2, -3, -4)  # the last token wrote nothing: it was the end
+
+
+def test_a_character_that_was_cut_counts_and_wrote_nothing() -> None:
+    found = reply_of(told("a", [token("a", -1), token("", -2)], finish="length", token_ids=[1, 2]))
+    assert (found.spans, found.logprobs, found.ids) == (((0, 1), (1, 1)), (-1, -2), (1, 2))
+
+
 @pytest.mark.parametrize(
     "pieces",
     [

@@ -77,7 +77,7 @@ def test_a_server_that_refuses_bounds_gets_the_schema_without(caplog: pytest.Log
     assert "bounds in its schema" in caplog.text
 
 
-def test_transformers_serve_refuses_two_fields_in_one_sentence() -> None:
+def test_a_server_may_refuse_two_fields_in_one_sentence() -> None:
     def why(body: Mapping[str, Any]) -> str | None:
         unknown = {"response_format", "logprobs"} & set(body)
         return f"Unsupported fields in the request: {unknown}" if unknown else None

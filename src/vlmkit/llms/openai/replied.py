@@ -31,9 +31,8 @@ def reply_of(response: object) -> Generation:
         return without(failed(f"the server's reply holds no text (finish_reason {reason!r})"))
     text = text if isinstance(text, str) else ""
     stop: Stop = "length" if reason == "length" else "end"
-    spans, logprobs = _spelled(text, choice.get("logprobs"))
-    written = _ids(choice.get("token_ids"))
-    ids = written[: len(spans)] if spans else _kept(written, choice)
+    spans, logprobs = _spelled(text, choice.get("logprobs"), cut=stop == "length")
+    ids = _kept(_ids(choice.get("token_ids")), choice)
     return Generation(
         text=text,
         stop=stop,
@@ -57,26 +56,34 @@ def _first(response: object) -> Mapping[str, Any] | None:
     return first if isinstance(first, Mapping) else None
 
 
-def _spelled(text: str, told: object) -> tuple[tuple[tuple[int, int], ...], tuple[float, ...]]:
+def _spelled(text: str, told: object, *, cut: bool) -> tuple[tuple[tuple[int, int], ...], tuple[float, ...]]:
     """Byte ranges and log-probabilities of the tokens of `text`; none where they do not spell it.
 
-    The end token comes last, and is left out. vLLM tells no bytes of a token that holds a part of a character only.
+    The end token comes last, and is left out. Of a character in several tokens vLLM tells the bytes with the last one:
+    all of them get its range.
     """
     tokens = told.get("content") if isinstance(told, Mapping) else None
     whole = text.encode()
     spans: list[tuple[int, int]] = []
     logprobs: list[float] = []
+    waiting: list[float] = []
     at = 0
     for token in tokens if isinstance(tokens, list) else []:
         piece, logprob = _piece(token)
-        if logprob is None or not piece or at + len(piece) > len(whole):
+        if logprob is None or at + len(piece) > len(whole):
             break
         if whole[at : at + len(piece)] != piece:
             return (), ()
-        spans.append((at, at + len(piece)))
-        logprobs.append(logprob)
-        at += len(piece)
-    return (tuple(spans), tuple(logprobs)) if at == len(whole) else ((), ())
+        waiting.append(logprob)
+        if piece:
+            spans += [(at, at + len(piece))] * len(waiting)
+            logprobs += waiting
+            waiting = []
+            at += len(piece)
+    if at < len(whole):
+        return (), ()
+    left = waiting if cut else []  # of a character that was cut; where nothing was, of the end
+    return (*spans, *[(at, at)] * len(left)), (*logprobs, *left)
 
 
 def _piece(token: object) -> tuple[bytes, float | None]:
