@@ -1,4 +1,4 @@
-"""A real `vllm serve` on loopback, as long as a test needs it."""
+"""Real servers on loopback, as long as a test needs them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 
 _CPU = {
-    "HF_HUB_OFFLINE": "1",
     "VLLM_LOGGING_LEVEL": "WARNING",
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-    "OMP_NUM_THREADS": "1",
     "VLLM_API_KEY": "",
 }
 # What docs/engines.md advises for the same answers as in this process, and what a CPU with little memory needs.
@@ -37,27 +35,18 @@ _FLAGS = (
 _READY_S = 900.0  # half a minute on a machine that has nothing else to do
 
 
-class Serve:
-    """One server process. `url` ends in `/v1`."""
+class Process:
+    """A Python program that serves on loopback, and says at `/health` that it does."""
 
-    def __init__(self, model: Path, log: Path, adapters: Mapping[str, Path] | None = None, *more: str) -> None:
-        self.port = _free_port()
-        self.url = f"http://127.0.0.1:{self.port}/v1"
+    def __init__(self, command: Sequence[str], port: int, log: Path, environment: Mapping[str, str]) -> None:
+        self.port = port
         self.log = log
-        flags: Sequence[str] = [*_FLAGS, *more]
-        if adapters:
-            named = [f"{name}={path}" for name, path in adapters.items()]
-            slots = str(len(adapters) + 1)  # while the last one is taken, rows of the base get its weights
-            flags = [*flags, "--enable-lora", "--max-loras", slots, "--max-lora-rank", "16", "--lora-modules", *named]
-        # `vllm serve` of vllm-cpu asks for the version of a package called vllm, and fails.
-        command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
-        where = ["--host", "127.0.0.1", "--port", str(self.port)]
         with log.open("wb") as file:
             self._process = subprocess.Popen(
-                [*command, *where, *flags],
+                [sys.executable, *command],
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **_CPU},
+                env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **environment},
                 start_new_session=True,  # it starts processes of its own, which outlive it where it ends early
             )
 
@@ -85,7 +74,24 @@ class Serve:
                 self._process.wait(wait_s)
 
 
-def _free_port() -> int:
+class Serve(Process):
+    """A vLLM server. `url` ends in `/v1`."""
+
+    def __init__(self, model: Path, log: Path, adapters: Mapping[str, Path] | None = None, *more: str) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}/v1"
+        flags: Sequence[str] = [*_FLAGS, *more]
+        if adapters:
+            named = [f"{name}={path}" for name, path in adapters.items()]
+            slots = str(len(adapters) + 1)  # while the last one is taken, rows of the base get its weights
+            flags = [*flags, "--enable-lora", "--max-loras", slots, "--max-lora-rank", "16", "--lora-modules", *named]
+        # `vllm serve` of vllm-cpu asks for the version of a package called vllm, and fails.
+        command = ["-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
+        super().__init__([*command, "--host", "127.0.0.1", "--port", str(port), *flags], port, log, _CPU)
+
+
+def free_port() -> int:
+    """One that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
