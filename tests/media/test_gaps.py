@@ -177,7 +177,8 @@ def pictures(times_s: Sequence[float], keys: Sequence[float] = (), lasts_s: floa
 
 
 def passed(whole: Continuity, given: Sequence[Picture]) -> list[float | Gap]:
-    return [one if isinstance(one, Gap) else one.time_s for picture in given for one in whole.see(picture)]
+    found = [one for picture in given for one in whole.see(picture)]
+    return [one if isinstance(one, Gap) else one.time_s for one in (*found, *whole.finish())]
 
 
 def test_a_pause_is_a_gap_where_the_film_does_not_say_otherwise() -> None:
@@ -198,10 +199,23 @@ def test_behind_a_fault_a_key_frame_is_waited_for() -> None:
     assert passed(whole, pictures([0.75, 1.0, 1.5, 2.0, 2.5], keys=[1.0, 2.0])) == [Gap(1.0, 2.0), 2.0, 2.5]
     whole.broke()  # a packet that is not there at all
     assert passed(whole, pictures([3.0, 3.5], keys=[3.0])) == [3.0, 3.5]  # and none is missing
+    assert whole.patched
     whole.broke(4.0)
     assert list(whole.finish()) == [] and whole.end_s == 4.0
-    assert passed(whole, pictures([4.5, 5.0])) == []
-    assert list(whole.finish()) == [Gap(4.0, 5.0)]
+    assert passed(whole, pictures([4.5, 5.0])) == [Gap(4.0, 5.0)]
+
+
+def test_a_fault_may_begin_in_the_packet_before() -> None:
+    whole = Continuity(2.0)
+    first, second = pictures([0, 0.5], keys=[0])
+    assert list(whole.see(first)) == []  # nobody knows yet whether it is whole
+    assert list(whole.see(second)) == [first]
+    whole.broke(1.0, 0.5)
+    assert passed(whole, pictures([2.0], keys=[2.0])) == [Gap(0.5, 2.0), 2.0]
+    start = Continuity(2.0)
+    start.broke(0.5, 0.0)
+    assert start.end_s == 0.0
+    assert passed(start, pictures([2.0], keys=[2.0])) == [Gap(0.0, 2.0), 2.0]
 
 
 def test_a_film_without_key_frames_is_believed_again() -> None:

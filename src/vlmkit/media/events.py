@@ -164,6 +164,7 @@ class _Reading:
         # Formats that may lose packets with no trace but that the next one is late; their films are of one rate.
         self._regular = bool({"mpegts", "mpeg"} & set(container.format.name.split(",")))
         self._latest: Packet[VideoStream] | None = None
+        self._failed = False
         self.clock = _Clock(self._name, by_arrival=is_live(source))
         file = None if isinstance(source, int | Stream) else source
         self._tape = Tape(container, streams, reached_s=self._reached, moved=self._moved, file=file)
@@ -200,8 +201,9 @@ class _Reading:
         except (FFmpegError, OSError, ValueError, RuntimeError) as error:
             text = "it broke off; what came before was used"
             raise MediaError(self._name, reason, text) from private(self._source, error)
-        if self._whole is not None and not self._report.cut:
-            yield from self._whole.finish()
+        if self._whole is not None:
+            # A cut end is said by the error below.
+            yield from (one for one in self._whole.finish() if isinstance(one, Picture) or not self._report.cut)
         if self._report.cut or any(_stops_early(one, n_packets[one.index], self.clock) for one in self._streams):
             raise MediaError(self._name, reason, "it stops before its end; what came before was used")
 
@@ -218,15 +220,19 @@ class _Reading:
         whole = self._whole
         if whole is not None and packet.is_corrupt:
             whole.broke(packet_s(packet))
+        before_s = None if self._latest is None else packet_s(self._latest)
         if whole is not None and self._skips(packet):
-            whole.broke(packet_s(self._latest) if self._latest is not None else None)
-        self._latest = packet
+            whole.broke(before_s)
+        elif whole is not None and self._failed and packet.size:
+            whole.broke(packet_s(packet))  # the fault may reach into it
+        self._latest, self._failed = packet, False
         try:
             frames = packet.decode()
         except EOFError:
             return
         except (FFmpegError, ValueError, RuntimeError):
-            self._fault(packet_s(packet))
+            self._failed = True
+            self._fault(packet_s(packet), before_s)
             return
         for frame in frames:
             if frame.is_corrupt:
@@ -237,12 +243,12 @@ class _Reading:
                 yield from whole.see(self.clock.picture(frame, self._rate_hz))
                 self._report.damaged |= whole.patched
 
-    def _fault(self, time_s: float | None) -> None:
+    def _fault(self, time_s: float | None, before_s: float | None = None) -> None:
         """Something does not decode: of a file that is said as a gap, if any of it is missing."""
         if self._whole is None:
             self._report.damaged = True
         else:
-            self._whole.broke(time_s)
+            self._whole.broke(time_s, before_s)
 
     def _skips(self, packet: Packet[VideoStream]) -> bool:
         """Whether packets are missing between the latest one and this, in a format where they come at one rate."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _PAUSE_S = 2.0  # films of varying rate stand still so long and are whole
 _SLOWER = 10.0  # or so many times as long as their frames are apart
-_BLIND_S = 20.0  # after so long without a key frame, films that have none are believed again
+_BLIND_S = 20.0  # so long after the last fault, films without a key frame are believed again
 _LEAST = 0.5  # frames; what is shorter is rounding
 
 
@@ -47,9 +47,10 @@ class Gap(NamedTuple):
 class Continuity:
     """Pictures of a file go in; those that can be trusted come out, and the gaps between them.
 
-    What follows a fault is drawn on top of what was lost: it is left out up to the next key frame. A longer time
-    between two pictures is a gap, too, unless the file says that the first of them stands still for so long, or all
-    of them are so far apart.
+    What follows a fault is drawn on top of what was lost: it is left out up to the next key frame. Decoders patch up
+    what they can without a word, so a fault may reach into the packets before and behind those that fail: their
+    pictures are left out, too. A longer time between two pictures is a gap, too, unless the file says that the first
+    of them stands still for so long, or all of them are so far apart.
     """
 
     def __init__(self, rate_hz: float | None) -> None:
@@ -57,19 +58,33 @@ class Continuity:
         self._n = 0
         self._apart_s = 0.0
         self._latest_s: float | None = None
+        self._held: Picture | None = None  # until the packet after it has turned out to be whole
+        self._end_s: float | None = None
         self._broken = False
         self.patched = False
         """Whether pictures were left out so few that there is no gap."""
         self._key_after_s = self._blind_from_s = self._lost_s = -math.inf
-        self.end_s: float | None = None
-        """Up to when everything is seen or known to be missing; None before the first picture."""
 
-    def broke(self, time_s: float | None = None) -> None:
-        """What is due at `time_s` is damaged or lost; without a time, whatever comes next."""
-        if self.end_s is None:
-            self.end_s = time_s
-        if not self._broken and self.end_s is not None:
-            self._blind_from_s = self.end_s if time_s is None else max(time_s, self.end_s)
+    @property
+    def end_s(self) -> float | None:
+        """Up to when everything is seen or known to be missing; None before the first picture."""
+        if self._held is None:
+            return self._end_s
+        until_s = self._held.time_s + (self._held.lasts_s or self._frame_s)
+        return until_s if self._end_s is None else max(self._end_s, until_s)
+
+    def broke(self, time_s: float | None = None, before_s: float | None = None) -> None:
+        """What is due at `time_s` is damaged or lost; without a time, whatever comes next.
+
+        Args:
+            before_s: when what stood before it in the file is due, if the fault may begin there.
+        """
+        if self._held is not None and before_s is not None and self._held.time_s == before_s:
+            self._held = None
+            self._lost_s = max(self._lost_s, before_s)
+        if self._end_s is None and self._held is None:
+            self._end_s = time_s if before_s is None or time_s is None else min(time_s, before_s)
+        self._blind_from_s = max(one for one in (self._blind_from_s, time_s, self.end_s) if one is not None)
         self._broken = True
         if time_s is not None:
             self._key_after_s = max(self._key_after_s, time_s)
@@ -77,16 +92,17 @@ class Continuity:
 
     def moved(self, time_s: float) -> None:
         """Reading goes on elsewhere; pictures are wanted from `time_s` on."""
-        self._broken, self._latest_s = True, None
+        self._broken, self._latest_s, self._held = True, None, None
         self._key_after_s = self._lost_s = -math.inf
-        self.end_s = self._blind_from_s = time_s
+        self._end_s = self._blind_from_s = time_s
 
     def see(self, picture: Picture) -> Iterator[Picture | Gap]:
-        """The picture, if it can be trusted, and before it the gap that it ends."""
+        """The picture before this one, if both can be trusted, and the gap between them."""
         if self._broken and not self._heals(picture):
             self._lost_s = max(self._lost_s, picture.time_s)
             return
-        latest_s, end_s = self._latest_s, self.end_s
+        yield from self._release()
+        latest_s, end_s = self._latest_s, self._end_s
         if end_s is not None and self._is_gap(picture.time_s - end_s):
             yield Gap(end_s, picture.time_s)
         elif self._broken:
@@ -96,14 +112,18 @@ class Continuity:
             self._apart_s += picture.time_s - latest_s
         self._broken = False
         self._latest_s = picture.time_s
-        until_s = picture.time_s + (picture.lasts_s or self._frame_s)
-        self.end_s = until_s if end_s is None else max(end_s, until_s)
-        yield picture
+        self._held = picture
 
-    def finish(self) -> Iterator[Gap]:
-        """The gap at the end, if there is one."""
-        if self._broken and self.end_s is not None and self._lost_s > self.end_s:
-            yield Gap(self.end_s, self._lost_s)
+    def finish(self) -> Iterator[Picture | Gap]:
+        """The last picture, and the gap at the end, if there is one."""
+        yield from self._release()
+        if self._broken and self._end_s is not None and self._lost_s > self._end_s:
+            yield Gap(self._end_s, self._lost_s)
+
+    def _release(self) -> Iterator[Picture]:
+        if self._held is not None:
+            held, self._end_s, self._held = self._held, self.end_s, None
+            yield held
 
     def _heals(self, picture: Picture) -> bool:
         if picture.time_s > self._blind_from_s + _BLIND_S:
