@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from vlmkit.errors import UnknownNameError, VlmkitError
 from vlmkit.protocols import Decoder
-from vlmkit.settings import Settings
 from vlmkit.remote import Server
+from vlmkit.settings import Settings
 from vlmkit.types import Modality, Prediction, Problem, Prompt, Sample
 
 if TYPE_CHECKING:

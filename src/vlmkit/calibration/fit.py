@@ -38,7 +38,7 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> Temperature:
     """
     rows, truth = _given(logits, labels)
     try:
-        from scipy.optimize import minimize  # type: ignore[import-untyped]
+        from scipy.optimize import minimize
     except ImportError:
         raise MissingExtraError("scipy", "report") from None
     bounds = math.log(COLDEST), math.log(HOTTEST)

@@ -29,9 +29,9 @@ _SINCE_1_8 = {"json_allow_general_unicode_escapes": False}  # before, what is no
 
 
 @functools.cache
-def writing() -> dict[str, Any]:
+def writing() -> Any:
     """What `decoders.shape` counts on, as this llguidance calls it: no white space, and escapes of two bytes only."""
-    whole = {**WRITING, **_SINCE_1_8}
+    whole: Any = {**WRITING, **_SINCE_1_8}
     refused = LLMatcher.validate_grammar(LLMatcher.grammar_from_json_schema('{"type":"null"}', overrides=whole))
     return dict(WRITING) if refused else whole
 
