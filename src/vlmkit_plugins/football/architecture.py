@@ -51,8 +51,8 @@ def _text(vocabulary: int) -> dict[str, Any]:
     }
 
 
-# Half of the pairs are for time, which answers are about; a picture has 2 x 3 places. With a quarter of them the slowest
-# turns twice in a window, and seconds were read badly.
+# Half of the pairs are for time, which answers are about; a picture has 2 x 3 places. With a quarter, the slowest of
+# which turns nearly twice in a window, seconds were read worse.
 _SECTIONS = (8, 4, 4)
 _VISION = {
     "depth": 3,
