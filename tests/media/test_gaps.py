@@ -183,10 +183,12 @@ def passed(whole: Continuity, given: Sequence[Picture]) -> list[float | Gap]:
 
 def test_a_pause_is_a_gap_where_the_film_does_not_say_otherwise() -> None:
     assert passed(Continuity(2.0), pictures([0, 0.5, 1, 4, 4.5])) == [0, 0.5, 1, 4, 4.5]  # five times as long
-    assert passed(Continuity(2.0), pictures([0, 0.5, 1, 9, 9.5])) == [0, 0.5, 1, Gap(1.5, 9), 9, 9.5]
+    assert passed(Continuity(2.0), pictures([0, 0.5, 1, 9, 9.5], keys=[9])) == [0, 0.5, 1, Gap(1.5, 9), 9, 9.5]
     start = [0.25 * i for i in range(10)]
     assert passed(Continuity(4.0), pictures([*start, 4.75])) == [*start, 4.75]
-    assert passed(Continuity(4.0), pictures([*start, 5.25])) == [*start, Gap(2.5, 5.25), 5.25]
+    assert passed(Continuity(4.0), pictures([*start, 5.25], keys=[5.25])) == [*start, Gap(2.5, 5.25), 5.25]
+    # What follows a loss is drawn on top of it.
+    assert passed(Continuity(4.0), pictures([*start, 5.25, 6.0], keys=[6.0])) == [*start, Gap(2.5, 6.0), 6.0]
     assert passed(Continuity(25.0), pictures([0, 9, 12], lasts_s=9.0)) == [0, 9, 12]
     assert passed(Continuity(None), pictures([0, 5, 10, 15])) == [0, 5, 10, 15]  # a picture in five seconds
 
@@ -222,7 +224,7 @@ def test_a_film_without_key_frames_is_believed_again() -> None:
     whole = Continuity(2.0)
     passed(whole, pictures([0, 0.5], keys=[0]))
     whole.broke(1.0)
-    assert passed(whole, pictures([0.5 * i for i in range(3, 44)])) == [Gap(1.0, 21.5), 21.5]
+    assert passed(whole, pictures([0.5 * i for i in range(60, 102)])) == [Gap(1.0, 50.5), 50.5]
 
 
 def test_what_is_no_fragmented_film_has_no_rest(tmp_path: Path) -> None:
@@ -262,6 +264,16 @@ def test_packets_that_are_lost_without_a_trace_are_missed(n_lost: int) -> None:
     lost = [place for place, one in enumerate(stream) if one == film_stream][305 : 305 + n_lost]
     _, notes = looked_at(b"".join(packet for place, packet in enumerate(packets) if place not in lost))
     assert [note.code for note in notes] == ["gap"]
+
+
+def test_a_cluster_that_begins_between_key_frames_is_waited_out() -> None:
+    """Matroska goes on at the next cluster, which need not begin with a key frame."""
+    for gop, part in ((250, 0.02), (100, 0.005)):
+        content = film(750, gop=gop, container="matroska", options=QUICK)
+        found, notes = looked_at(damaged(content, 0.5, 0.5 + part))
+        assert [note.code for note in notes] == ["gap"]
+        [(_, end_s)] = missing(found, 30.0)
+        assert end_s * RATE % gop == pytest.approx(0, abs=0.1)
 
 
 def test_a_damaged_packet_inside_a_film_is_no_cut_end() -> None:

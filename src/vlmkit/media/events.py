@@ -24,6 +24,7 @@ __all__ = ["Gap", "Picture", "Tracks", "read_stream"]
 _JUMP_S = 10.0  # a clock that jumps back so far has started again
 _SLACK_S = 0.5  # a film may stop so long before its announced end without being called cut
 _LATE = 3.0  # frames: a packet of a film of one rate that comes so much after the one before follows a loss
+_REGULAR = 250  # packets after which a film counts as one of one rate, where the format does not say so
 _UNPLACED = 500  # blocks of sound that wait for the first picture: some ten seconds
 
 
@@ -161,8 +162,10 @@ class _Reading:
         self._rate_hz = float(rate) if rate else None
         # A camera's faults pass; waiting for its next key frame could take long.
         self._whole = None if is_live(source) else Continuity(self._rate_hz)
-        # Formats that may lose packets with no trace but that the next one is late; their films are of one rate.
-        self._regular = bool({"mpegts", "mpeg"} & set(container.format.name.split(",")))
+        # Other formats lose packets with no trace but that the next one is late; MP4 lists all that there should be.
+        kinds = set(container.format.name.split(","))
+        self._losable = "mp4" not in kinds
+        self._n_regular = _REGULAR if {"mpegts", "mpeg"} & kinds else 0
         self._latest: Packet[VideoStream] | None = None
         self._failed = False
         self.clock = _Clock(self._name, by_arrival=is_live(source))
@@ -251,11 +254,15 @@ class _Reading:
             self._whole.broke(time_s, before_s)
 
     def _skips(self, packet: Packet[VideoStream]) -> bool:
-        """Whether packets are missing between the latest one and this, in a format where they come at one rate."""
+        """Whether packets are missing between the latest one and this, of a film whose packets come at one rate."""
         before, now = None if self._latest is None else self._latest.dts, packet.dts
-        if not self._regular or not self._rate_hz or before is None or now is None or not packet.time_base:
+        if not self._losable or not self._rate_hz or before is None or now is None or not packet.time_base:
             return False
-        return float((now - before) * packet.time_base) > _LATE / self._rate_hz
+        late = float((now - before) * packet.time_base) > _LATE / self._rate_hz
+        if late and self._n_regular < _REGULAR:
+            self._n_regular = -(10**9)  # it is of varying rate
+        self._n_regular += not late
+        return late and self._n_regular >= _REGULAR
 
 
 def _stops_early(stream: AudioStream | VideoStream, n_packets: int, clock: _Clock) -> bool:

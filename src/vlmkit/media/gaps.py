@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _PAUSE_S = 2.0  # films of varying rate stand still so long and are whole
 _SLOWER = 10.0  # or so many times as long as their frames are apart
-_BLIND_S = 20.0  # so long after the last fault, films without a key frame are believed again
+_BLIND_S = 20.0  # pictures behind a fault that are left out for so long, with no key frame, are believed again
 _LEAST = 0.5  # frames; what is shorter is rounding
 
 
@@ -49,8 +49,8 @@ class Continuity:
 
     What follows a fault is drawn on top of what was lost: it is left out up to the next key frame. Decoders patch up
     what they can without a word, so a fault may reach into the packets before and behind those that fail: their
-    pictures are left out, too. A longer time between two pictures is a gap, too, unless the file says that the first
-    of them stands still for so long, or all of them are so far apart.
+    pictures are left out, too. A longer time between two pictures is a fault, unless the file says that the first of
+    them stands still for so long, or all of them are so far apart.
     """
 
     def __init__(self, rate_hz: float | None) -> None:
@@ -63,7 +63,8 @@ class Continuity:
         self._broken = False
         self.patched = False
         """Whether pictures were left out so few that there is no gap."""
-        self._key_after_s = self._blind_from_s = self._lost_s = -math.inf
+        self._key_after_s = self._lost_s = -math.inf
+        self._blind_from_s: float | None = None  # the first picture that was left out since the last fault
 
     @property
     def end_s(self) -> float | None:
@@ -84,8 +85,7 @@ class Continuity:
             self._lost_s = max(self._lost_s, before_s)
         if self._end_s is None and self._held is None:
             self._end_s = time_s if before_s is None or time_s is None else min(time_s, before_s)
-        self._blind_from_s = max(one for one in (self._blind_from_s, time_s, self.end_s) if one is not None)
-        self._broken = True
+        self._broken, self._blind_from_s = True, None
         if time_s is not None:
             self._key_after_s = max(self._key_after_s, time_s)
             self._lost_s = max(self._lost_s, time_s)
@@ -94,12 +94,16 @@ class Continuity:
         """Reading goes on elsewhere; pictures are wanted from `time_s` on."""
         self._broken, self._latest_s, self._held = True, None, None
         self._key_after_s = self._lost_s = -math.inf
-        self._end_s = self._blind_from_s = time_s
+        self._end_s, self._blind_from_s = time_s, None
 
     def see(self, picture: Picture) -> Iterator[Picture | Gap]:
         """The picture before this one, if both can be trusted, and the gap between them."""
+        late = not self._broken and self.end_s is not None and self._is_gap(picture.time_s - self.end_s)
+        if late and not picture.frame.key_frame:
+            self.broke()
         if self._broken and not self._heals(picture):
             self._lost_s = max(self._lost_s, picture.time_s)
+            self._blind_from_s = picture.time_s if self._blind_from_s is None else self._blind_from_s
             return
         yield from self._release()
         latest_s, end_s = self._latest_s, self._end_s
@@ -126,7 +130,7 @@ class Continuity:
             yield held
 
     def _heals(self, picture: Picture) -> bool:
-        if picture.time_s > self._blind_from_s + _BLIND_S:
+        if self._blind_from_s is not None and picture.time_s > self._blind_from_s + _BLIND_S:
             return True
         return picture.frame.key_frame and picture.time_s > self._key_after_s
 
