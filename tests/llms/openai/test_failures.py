@@ -113,10 +113,10 @@ def test_what_a_retry_cannot_help_is_not_tried_again(status: int) -> None:
 
 def test_a_bad_request_is_said_in_the_servers_words() -> None:
     # the second attempt is the bare question, as the refusal does not say what it is about
-    found, attempts = ask(error(400, "the picture is\ntoo large " + "!" * 400))
+    found, attempts = ask(error(400, "the picture is\n\x1b[2Jtoo large " + "!" * 400))
     code, message = problem(found)
     assert (code, attempts) == ("engine_refused", 2)
-    assert message.startswith("the server answered HTTP 400: the picture is too large !!!")
+    assert message.startswith("the server answered HTTP 400: the picture is [2Jtoo large !!!")
     assert message.endswith("!…") and len(message) < 340
 
 

@@ -67,12 +67,13 @@ def predict(path: Path, *more: str) -> Any:
     return CliRunner().invoke(app, ["predict", "football", "--engine", "openai", "--video", str(path), *more])
 
 
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from vlmkit_plugins.football import synth
 
-    synth.synth(tmp_path, 1, 0, 1)
-    return next(tmp_path.rglob("*.mp4"))
+    folder = tmp_path_factory.mktemp("clip")
+    synth.synth(folder, 1, 0, 1)
+    return next(folder.rglob("*.mp4"))
 
 
 def test_the_command_line_asks_a_server(clip: Path) -> None:

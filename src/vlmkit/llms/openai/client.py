@@ -168,8 +168,13 @@ def failed(what: str) -> Problem:
 
 
 def said(error: APIStatusError) -> str:
-    """A server's own words in one line of bounded length."""
+    """A server's own words, as `line` writes them."""
     body = error.body
     told = body.get("message") or body.get("detail") or body.get("error") if isinstance(body, Mapping) else body
-    line = " ".join(str(told or "no reason given").split())
-    return line if len(line) <= _SAID_MAX else f"{line[:_SAID_MAX]}…"
+    return line(told or "no reason given")
+
+
+def line(words: object) -> str:
+    """Somebody else's words in one line of bounded length, without signs that would move a terminal's cursor."""
+    text = " ".join("".join(sign if sign.isprintable() else " " for sign in str(words)).split())
+    return text if len(text) <= _SAID_MAX else f"{text[:_SAID_MAX]}…"

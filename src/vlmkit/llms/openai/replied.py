@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlmkit.llms.openai.client import failed
+from vlmkit.llms.openai.client import failed, line
 from vlmkit.types import Generation, Problem, Stop
 
 
@@ -24,7 +24,7 @@ def reply_of(response: object) -> Generation:
     usage = usage if isinstance(usage, Mapping) else {}
     reason = choice.get("finish_reason")
     if message.get("refusal") or reason == "content_filter":
-        words = " ".join(str(message.get("refusal") or "content filter").split())[:300]
+        words = line(message.get("refusal") or "content filter")
         return without(Problem("engine_refused", f"the server declined to answer: {words}", "engine", fatal=True))
     text = message.get("content")
     if not isinstance(text, str) and reason != "length":
