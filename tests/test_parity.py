@@ -195,6 +195,16 @@ def test_other_weights_and_prompts_are_said() -> None:
     assert "warning: adapter: None in local" in str(found)
 
 
+def test_weights_that_were_trained_anew_are_said() -> None:
+    runs = [[{"data": {"samples": n}}] for n in (5000, 8000)]
+    heads = {
+        name: head(ScriptedEngine([spoken("red")]), name, training=run)
+        for name, run in zip(("local", "vllm"), runs, strict=True)
+    }
+    (caution,) = compare(heads, _samples("x")).cautions
+    assert caution.startswith("training: '")
+
+
 def _record(*texts: str, **changes: Any) -> Record:
     one = head(ScriptedEngine([spoken("red")] * len(texts)))
     return recorded(one, told(one, _samples(*texts))).model_copy(update=changes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -61,7 +63,8 @@ class Record(_Frozen):
     """One engine's account of samples.
 
     Attributes:
-        weights: what the head says of its weights: preset, checkpoint, hub id of the base, name of the adapter.
+        weights: what the head says of its weights: preset, checkpoint, hub id of the base, name of the adapter, and
+            the beginning of a digest of the runs that made them.
         contract: digests of prompt and schema.
         versions: of the libraries at work, by their distributions.
         words: the text of every id that occurs, where the engine has a tokenizer at hand.
@@ -160,7 +163,9 @@ def _finite(margins: Sequence[float]) -> tuple[float | None, ...]:
 
 def _weights(provenance: Mapping[str, Any]) -> dict[str, str | None]:
     found = {name: provenance.get(name) for name in ("preset", "weights", "checkpoint", "adapter")}
-    return {**found, "base": (provenance.get("base") or {}).get("id")}
+    runs = json.dumps(provenance.get("training") or [], sort_keys=True, default=str)
+    trained = hashlib.sha256(runs.encode()).hexdigest()[:12] if provenance.get("training") else None
+    return {**found, "base": (provenance.get("base") or {}).get("id"), "training": trained}
 
 
 def _versions(engine: str) -> dict[str, str]:
