@@ -241,10 +241,11 @@ def test_contradictions_are_refused(saved: Path) -> None:
 
 
 def test_saving_again_names_no_folder_of_this_machine(tmp_path: Path) -> None:
-    vlmkit.load("warehouse", preset="tiny", device="cpu").save_pretrained(tmp_path / "again")
+    head = vlmkit.load("warehouse", preset="tiny", device="cpu")
+    head.save_pretrained(tmp_path / "again")
     about = json.loads((tmp_path / "again" / "vlmkit.json").read_text())
     assert about["base"] == {"id": None, "revision": None}
-    assert len(about["training"]) == 1
+    assert len(about["training"]) == len(head.provenance["training"]) > 0
     assert vlmkit.load(tmp_path / "again", device="cpu").provenance["synthetic"] is True
 
 

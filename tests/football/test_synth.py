@@ -36,6 +36,7 @@ def test_draw_clip_is_the_clip_that_synth_writes(folder: Path) -> None:
     assert sample.meta == {
         "video_s": pytest.approx(story.n_frames / 12, abs=1e-4),
         "timeline": story.timeline,
+        "numbers": story.numbers,
         "jerseys": list(story.match.teams),
         "synthetic": True,
         "source": story.match.source,

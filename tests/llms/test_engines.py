@@ -21,7 +21,7 @@ without_vllm = pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is
 
 
 @without_vllm
-@pytest.mark.parametrize("task", ["warehouse", "purrsight"])
+@pytest.mark.parametrize("task", ["warehouse", "football", "purrsight"])
 def test_without_vllm_one_line_says_what_to_type(task: str) -> None:
     with pytest.raises(MissingExtraError, match=r"'vllm' is not installed; type: pip install 'vlmkit\[vllm\]'"):
         vlmkit.load(task, preset="tiny", engine="vllm")

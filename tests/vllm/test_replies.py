@@ -165,3 +165,15 @@ def test_films_of_every_rate_have_the_same_positions(fps: float, tmp_path: Path)
         engine.close()
     for mine, reference in zip(found, local(base.native(), given, [None] * 2, FREE), strict=True):
         same(mine, reference)
+
+
+def test_two_engines_live_beside_each_other(case: Case) -> None:
+    base = case.base
+    beside = Vllm(base.folder, video=base.video, image=base.image, settings=SETTINGS)
+    given = samples()[1:2]
+    (theirs,) = beside.reply([asked(given[0])], base.opened(given), [None], FREE)
+    beside.close()
+    (ours,) = case.reply(given)  # it still answers
+    same(theirs, ours)
+    with pytest.raises(WiringError, match="was closed"):
+        beside.reply([asked(given[0])], base.opened(given), [None], FREE)

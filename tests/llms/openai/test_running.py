@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -48,6 +49,15 @@ def test_a_head_answers_inside_a_notebook() -> None:
         assert asyncio.run(cell()) == Seen(colour="red", words="a ball")
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    # A shell without job control starts its background jobs with the signal ignored, and Python leaves it so.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("in_loop", [False, True])
 def test_an_interrupted_call_ends_at_once(in_loop: bool) -> None:
     with serving(Answer(chat(GOOD).body, delay_s=5)) as told:
