@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from weakref import finalize
 
@@ -86,7 +87,13 @@ class VllmBase:
         return Found(folder, base, commit, dtype, on_cpu, tuple(served))
 
     def _start(
-        self, found: Found, tokenizer: Any, context: int, arguments: Mapping[str, Any], processor: Any = None
+        self,
+        found: Found,
+        tokenizer: Any,
+        context: int,
+        arguments: Mapping[str, Any],
+        processor: Any = None,
+        folders: Sequence[TemporaryDirectory[str]] = (),
     ) -> None:
         self.context = context
         self._tokenizer = tokenizer
@@ -94,7 +101,7 @@ class VllmBase:
         self._end: int = tokenizer.eos_token_id
         self._lock = threading.Lock()  # vLLM's loop is for one caller at a time
         self._llm = started(found.folder, {**arguments, **lora(found.adapters)})
-        self._close = finalize(self, ended, self._llm)
+        self._close = finalize(self, ended, self._llm, *folders)
         reached = {one.path: tuple(sorted(one.keys)) for one in found.adapters}
         self._weights = ServedWeights("vllm", found.base, found.revision, reached)
         ask = partial(probe.logprobs, self._llm, tokenizer, processor)

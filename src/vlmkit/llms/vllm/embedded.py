@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import torch
@@ -18,6 +20,7 @@ from vlmkit.llms.vllm.settings import VllmSettings, common, text_length
 from vlmkit.llms.vllm.start import config_of
 from vlmkit.types import Constraint, Generation, Lane, Limits, Modality, Prompt, Tokens
 
+_PLACEHOLDER = "<prompt_embeds>"  # vllm.renderers.chat_utils.PROMPT_EMBEDS_PLACEHOLDER_TOKEN
 _TABLES = ("model.embed_tokens.weight", "embed_tokens.weight")
 
 
@@ -58,7 +61,12 @@ class VllmEmbedded(VllmBase):
         self._table = _table(found.folder).to(getattr(torch, found.dtype))
         context = text_length(settings, config.max_position_embeddings)
         arguments = common(settings, config, found.dtype, found.on_cpu, context)
-        self._start(found, tokenizer, context, {**arguments, "enable_prompt_embeds": True})
+        arguments["enable_prompt_embeds"] = True
+        folders = []
+        if len(tokenizer) >= config.vocab_size:
+            folders.append(_with_placeholder(tokenizer))
+            arguments["tokenizer"] = folders[0].name
+        self._start(found, tokenizer, context, arguments, folders=folders)
 
     def generate(
         self,
@@ -84,6 +92,18 @@ class VllmEmbedded(VllmBase):
 
     def _words(self, ids: Sequence[int]) -> Tensor:
         return self._table[torch.tensor(ids, dtype=torch.long)]
+
+
+def _with_placeholder(tokenizer: Any) -> TemporaryDirectory[str]:
+    """The tokenizer saved with the word that vLLM adds to it where embeddings come in.
+
+    vLLM adds it after it has counted words, and llguidance then finds one more than the vocabulary has room for.
+    """
+    words = deepcopy(tokenizer)
+    words.add_tokens([_PLACEHOLDER], special_tokens=True)
+    folder = TemporaryDirectory(prefix="vlmkit-words-")
+    words.save_pretrained(folder.name)
+    return folder
 
 
 def _table(folder: Path) -> Tensor:

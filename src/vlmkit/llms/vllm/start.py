@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -123,8 +124,10 @@ def started(folder: Path, arguments: dict[str, Any]) -> Any:
     return llm
 
 
-def ended(llm: Any) -> None:
-    """Stop it and give its memory back."""
+def ended(llm: Any, *folders: TemporaryDirectory[str]) -> None:
+    """Stop it and give its memory back, and the folders that it has read from."""
+    for folder in folders:
+        folder.cleanup()
     _alive.discard(id(llm))
     with suppress(Exception):  # at the interpreter's end parts of it may be gone already
         llm.llm_engine.engine_core.shutdown()
