@@ -69,7 +69,7 @@ def test_an_adapter_is_served_and_named(task: str, opened: Any, tmp_path: Path) 
     trained = vlmkit.load(task, preset="tiny", device="cpu")
     backbone: Any = trained.model.backbone
     backbone.add_lora(**LLM_ONLY)
-    draw(backbone.hf, 3, 0.05)
+    draw(backbone.hf, 3, 0.1)
     backbone.save_adapter(tmp_path / "adapter", {})
     local = vlmkit.load(task, preset="tiny", adapter=tmp_path / "adapter", device="cpu")
     wanted = list(local.predict_many(samples))
@@ -79,7 +79,9 @@ def test_an_adapter_is_served_and_named(task: str, opened: Any, tmp_path: Path) 
         _equal(one, reference)
     assert head.provenance["adapted_modules"] == local.provenance["adapted_modules"] > 0
     base = list(vlmkit.load(task, preset="tiny", device="cpu").predict_many(samples))
-    assert [one.raw for one in found] != [one.raw for one in base]
+    assert any(
+        one.confidence != pytest.approx(other.confidence, abs=1e-2) for one, other in zip(found, base, strict=True)
+    )
 
 
 def test_an_adapter_of_another_head_is_refused(tmp_path: Path) -> None:

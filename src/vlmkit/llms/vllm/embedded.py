@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -64,7 +65,7 @@ class VllmEmbedded(VllmBase):
         arguments["enable_prompt_embeds"] = True
         folders = []
         if len(tokenizer) >= config.vocab_size:
-            folders.append(_with_placeholder(tokenizer))
+            folders.append(_with_placeholder(tokenizer, found.folder))
             arguments["tokenizer"] = folders[0].name
         self._start(found, tokenizer, context, arguments, folders=folders)
 
@@ -94,7 +95,7 @@ class VllmEmbedded(VllmBase):
         return self._table[torch.tensor(ids, dtype=torch.long)]
 
 
-def _with_placeholder(tokenizer: Any) -> TemporaryDirectory[str]:
+def _with_placeholder(tokenizer: Any, base: Path) -> TemporaryDirectory[str]:
     """The tokenizer saved with the word that vLLM adds to it where embeddings come in.
 
     vLLM adds it after it has counted words, and llguidance then finds one more than the vocabulary has room for.
@@ -103,6 +104,7 @@ def _with_placeholder(tokenizer: Any) -> TemporaryDirectory[str]:
     words.add_tokens([_PLACEHOLDER], special_tokens=True)
     folder = TemporaryDirectory(prefix="vlmkit-words-")
     words.save_pretrained(folder.name)
+    shutil.copy(base / "config.json", folder.name)  # vLLM looks there for the kind of model
     return folder
 
 
