@@ -64,7 +64,7 @@ def test_three_engines_say_the_same(
     engines = ["--engine", "local", "--engine", "vllm", "--engine", "openai", "--server", server]
     done = _parity(data, *engines, *(["--adapter", adapter] if adapted else []), "-o", out)
     with capsys.disabled():
-        print(f"\n\n{done.stdout}")  # the table is what the session is asked for
+        print(f"\n\n{'with an adapter' if adapted else 'the base'}: {done.stdout}")  # what the session is asked for
     assert done.exit_code == 0, done.output
     told = json.loads(out.read_text(encoding="utf-8"))
     assert [(row["engine"], row["grids"]) for row in told["rows"]] == [("vllm", True)] * N + [("openai", None)] * N
