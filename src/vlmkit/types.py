@@ -189,7 +189,8 @@ class Limits:
     """How long a reply may get and how it is drawn.
 
     Attributes:
-        temperature: 0 is greedy: the likeliest token, whatever `top_p` and `seed` are.
+        temperature: 0 is greedy: the likeliest token, whatever `top_p` and `seed` are; 2 at most, as vLLM and
+            OpenAI's interface take it.
         top_p: tokens are drawn from the likeliest that have this much probability together, above 0 and up to 1.
         repetition_penalty: what the score of a token is divided by (times, where it is negative) that the prompt or
             the reply has already; 1 is none. Rows without ids count for nothing.
@@ -202,8 +203,8 @@ class Limits:
     repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.max_new_tokens < 1 or not 0 <= self.temperature < math.inf:
-            raise ValueError(f"wanted max_new_tokens of 1 or more and a temperature of 0 or more; given {self}")
+        if self.max_new_tokens < 1 or not 0 <= self.temperature <= 2:
+            raise ValueError(f"wanted max_new_tokens of 1 or more and a temperature from 0 to 2; given {self}")
         if not 0 < self.top_p <= 1 or not 0 < self.repetition_penalty < math.inf:
             raise ValueError(f"wanted top_p above 0 and up to 1, and a repetition_penalty above 0; given {self}")
 

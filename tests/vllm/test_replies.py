@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from tests.vllm.models import SCHEMA, Saved, adapter, asked, clip, legal, local, picture, same, samples, saved
 from vlmkit.errors import UnknownNameError, WiringError
 from vlmkit.llms.vllm import Vllm, VllmSettings
-from vlmkit.types import Clip, Limits, Sample
+from vlmkit.types import Clip, Constraint, Limits, Sample
 
 SETTINGS = VllmSettings(max_model_len=1024, max_num_seqs=8, cache_bytes=32 << 20)
 FREE = Limits(24)
@@ -62,17 +63,17 @@ def test_replies_obey_the_schema_and_are_the_local_ones(case: Case) -> None:
 
 
 def test_strings_are_written_as_the_grammar_here_writes_them(case: Case) -> None:
-    """Flat draws over all that is legal: no white space, escapes of two bytes only."""
+    """Hot draws over all that is legal: no white space, and escapes of two bytes where a letter needs one."""
     given = samples()[:2] * 8
-    texts = []
-    for seed in range(3):
-        drawn = Limits(SCHEMA.longest + 1, temperature=50.0, seed=seed)
-        texts += [one.text for one in case.reply(given, drawn, constraints=[SCHEMA] * len(given))]
-    for text in texts:
-        legal(text)
-    escapes = {text[at + 1] for text in texts for at in range(len(text) - 1) if text[at] == "\\"}
-    assert escapes
-    assert escapes <= set('"\\bfnrt')
+    escaped = Constraint(json.dumps({"type": "string", "pattern": r'^["\\\f\n\r\t]{4,8}$'}), longest=24, minimum=6)
+    for schema, read in ((SCHEMA, legal), (escaped, json.loads)):
+        drawn = Limits(schema.longest + 1, temperature=2.0, seed=3)
+        texts = [one.text for one in case.reply(given, drawn, constraints=[schema] * len(given))]
+        for text in texts:
+            read(text)
+    pairs = {text[at : at + 2] for text in texts for at in range(1, len(text) - 1, 2)}
+    assert len(pairs) > 1
+    assert pairs <= {rf"\{letter}" for letter in '"\\fnrt'}
 
 
 def test_bound_and_free_prompts_share_a_batch(case: Case) -> None:

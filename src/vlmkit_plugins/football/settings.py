@@ -58,7 +58,7 @@ class Environment(BaseSettings):
     lora_path: Path | None = None
     """A LoRA adapter, as PEFT writes it."""
     device: str | None = None
-    temperature: float | None = Field(None, ge=0, allow_inf_nan=False)
+    temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
     top_p: float | None = Field(None, gt=0, le=1)
     max_tokens: int | None = Field(None, ge=1)
     repetition_penalty: float | None = Field(None, gt=0, allow_inf_nan=False)

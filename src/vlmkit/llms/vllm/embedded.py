@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -63,11 +62,8 @@ class VllmEmbedded(VllmBase):
         context = text_length(settings, config.max_position_embeddings)
         arguments = common(settings, config, found.dtype, found.on_cpu, context)
         arguments["enable_prompt_embeds"] = True
-        folders = []
-        if len(tokenizer) >= config.vocab_size:
-            folders.append(_with_placeholder(tokenizer, found.folder))
-            arguments["tokenizer"] = folders[0].name
-        self._start(found, tokenizer, context, arguments, folders=folders)
+        words = _words(tokenizer)
+        self._start(found, tokenizer, context, {**arguments, "tokenizer": words.name}, folders=[words])
 
     def generate(
         self,
@@ -83,7 +79,7 @@ class VllmEmbedded(VllmBase):
         `llms.embedded`. Raises `WiringError` where slots and rows do not match.
         """
         pieces = [self._renderer.pieces(prompt, tokens, index) for index, prompt in enumerate(prompts)]
-        rows = [joined(one, self._words) for one in pieces]
+        rows = [joined(one, self._embedded) for one in pieces]
         given = [{"prompt_embeds": row} if len(row) + limits.max_new_tokens <= self.context else None for row in rows]
         return self._answered(given, [ids_of(one) for one in pieces], constraints, limits, adapters)
 
@@ -91,20 +87,25 @@ class VllmEmbedded(VllmBase):
         """Refused."""
         raise WiringError("vLLM answers and does not learn; train with engine='local'")
 
-    def _words(self, ids: Sequence[int]) -> Tensor:
+    def _embedded(self, ids: Sequence[int]) -> Tensor:
         return self._table[torch.tensor(ids, dtype=torch.long)]
 
 
-def _with_placeholder(tokenizer: Any, base: Path) -> TemporaryDirectory[str]:
-    """The tokenizer saved with the word that vLLM adds to it where embeddings come in.
+def _words(tokenizer: Any) -> TemporaryDirectory[str]:
+    """The tokenizer as vLLM has to read it: class, rules and words of the given one, and the placeholder's.
 
-    vLLM adds it after it has counted words, and llguidance then finds one more than the vocabulary has room for.
+    `AutoTokenizer` knows better than what a saved tokenizer says of itself where a language model of some kinds lies
+    beside it (Qwen2 among them), and its way of splitting words is then another one: under a grammar, forced text
+    would be written in tokens that the head was not trained on. So what lies beside it is of a kind without words.
+
+    vLLM adds its placeholder after it has counted words, and llguidance then finds one more than a full vocabulary
+    has room for.
     """
     words = deepcopy(tokenizer)
     words.add_tokens([_PLACEHOLDER], special_tokens=True)
     folder = TemporaryDirectory(prefix="vlmkit-words-")
     words.save_pretrained(folder.name)
-    shutil.copy(base / "config.json", folder.name)  # vLLM looks there for the kind of model
+    Path(folder.name, "config.json").write_text('{"model_type": "vit"}', encoding="utf-8")
     return folder
 
 

@@ -129,14 +129,23 @@ def ended(llm: Any, *folders: TemporaryDirectory[str]) -> None:
     for folder in folders:
         folder.cleanup()
     _alive.discard(id(llm))
-    with suppress(Exception):  # at the interpreter's end parts of it may be gone already
+    with suppress(Exception), _shared():  # at the interpreter's end parts of it may be gone already
         llm.llm_engine.engine_core.shutdown()
-    if not _alive:
-        with suppress(Exception):
-            from vllm.distributed import cleanup_dist_env_and_memory
-
-            cleanup_dist_env_and_memory()
     gc.collect()
+
+
+@contextmanager
+def _shared() -> Iterator[None]:
+    """vLLM (0.32) ends what all its models in a process compute with when one of them ends: only the last may."""
+    from vllm.v1.engine import core
+
+    clean = core.cleanup_dist_env_and_memory
+    if _alive:
+        core.cleanup_dist_env_and_memory = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        core.cleanup_dist_env_and_memory = clean
 
 
 @contextmanager
