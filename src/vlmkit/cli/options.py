@@ -41,7 +41,9 @@ AbstainBelow = Annotated[
     typer.Option("--abstain-below", metavar="P", help="Withhold answers that the head is less sure of, 0 < P <= 1."),
 ]
 
-Temperature = Annotated[float | None, typer.Option("--temperature", min=0, max=2, help="Of replies; 0: the likeliest words.")]
+Temperature = Annotated[
+    float | None, typer.Option("--temperature", min=0, max=2, help="Of replies; 0: the likeliest words.")
+]
 TopP = Annotated[
     float | None, typer.Option("--top-p", max=1, help="Draw from the likeliest words with this much probability.")
 ]
