@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vlmkit_plugins.football.pen import JERSEYS
-from vlmkit_plugins.football.schema import CLASSES, Event, parse_events, reply_of
+from vlmkit_plugins.football.schema import CLASSES, WINDOW_S, Event, parse_events, reply_of
 from vlmkit_plugins.football.story import (
     DRAWN,
     EVENT_S,
@@ -37,7 +37,9 @@ def test_stories_keep_the_rules() -> None:
     classes: Counter[str] = Counter()
     counts: Counter[int] = Counter()
     borders: Counter[str] = Counter()
+    windows = 0
     for story in stories(800):
+        windows += story.n_frames == WINDOW_S * FPS
         assert SHORTEST_S * FPS <= story.n_frames <= LONGEST_S * FPS
         assert [shot.start for shot in story.shots] == [0, *(shot.end for shot in story.shots[:-1])]
         assert story.shots[-1].end == story.n_frames
@@ -56,6 +58,7 @@ def test_stories_keep_the_rules() -> None:
     assert set(counts) == set(range(5))
     assert 0.14 < counts[0] / counts.total() < 0.26
     assert min(borders.values()) > 40
+    assert 0.35 < windows / 800 < 0.45  # as many as are as long as what a match is asked about in
 
 
 def test_the_truth_is_a_legal_answer_about_its_clip() -> None:

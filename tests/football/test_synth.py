@@ -74,7 +74,7 @@ def test_other_seeds_give_other_clips() -> None:
 def test_synth_json_says_what_is_in_it(folder: Path) -> None:
     about = json.loads((folder / "synth.json").read_text())
     counts = [len(sample.truth.root) for sample in read(folder) if sample.truth is not None]
-    assert (about["version"], about["seed"], about["n"]) == (1, 7, 5)
+    assert (about["version"], about["seed"], about["n"]) == (2, 7, 5)
     assert sum(about["classes"].values()) == sum(counts)
     assert sorted(map(str, counts)) == sorted("".join(k * n for k, n in about["events_a_clip"].items()))
 

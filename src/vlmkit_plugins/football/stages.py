@@ -43,7 +43,7 @@ _TINY = (
         label_at=seen_at,
         label_names=("timeline",),
     ),
-    Stage("read", "sft", ("llm",), {"llm": 1.5e-3}, steps=2600, batch_size=16, sigma=0.7, last_number=_LAST),
+    Stage("read", "sft", ("llm",), {"llm": 1.5e-3}, steps=3400, batch_size=16, sigma=0.7, last_number=_LAST),
 )
 
 # LoRA as the original project set it: rank 16, alpha 32, dropout .1, rate 1e-4, one clip at once, four a step.

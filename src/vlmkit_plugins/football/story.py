@@ -1,9 +1,10 @@
 """What happens in a drawn match clip, before anything is drawn: its match, its shots, its events and their words.
 
-Events are as long as 3 to 7 s and begin and end on any frame; between two of them are at least `GAP_S`. Now and then
-the clip begins or ends inside one, of which then at least `SEEN_S` are shown. The truth has each time to the nearest
-whole second, halves up. Every word of a description can be seen: the colour of the shirt, and for some classes the
-side or the height. The shirts' numbers are drawn, and told beside the truth: a tiny tower does not learn to read them.
+Events are as long as 3 to 7 s and begin and end on any frame; between two of them are at least `GAP_S`. Many clips are
+as long as the windows that a match is asked about in; and now and then, as such windows do, a clip begins or ends
+inside an event, of which then at least `SEEN_S` are shown. The truth has each time to the nearest whole second, halves
+up. Every word of a description can be seen: the colour of the shirt, and for some classes the side or the height. The
+shirts' numbers are drawn, and told beside the truth: a tiny tower does not learn to read them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from vlmkit.times import hms
 from vlmkit_plugins.football.pen import JERSEYS
-from vlmkit_plugins.football.schema import Event, EventClass, Events, events_of
+from vlmkit_plugins.football.schema import WINDOW_S, Event, EventClass, Events, events_of
 
 FPS = 12
 """Frames a second of a drawn clip."""
@@ -24,11 +25,12 @@ DRAWN: tuple[EventClass, ...] = get_args(EventClass)[:8]
 SHORTEST_S, LONGEST_S = 10.0, 30.0
 EVENT_S = (3.0, 7.0)
 GAP_S = 2.0
-SEEN_S = 2.0
+SEEN_S = 1.0
 NUMBERS = 20
 """Shirts have the numbers from 1 to this."""
 _COUNTS = {0: 0.2, 1: 0.28, 2: 0.26, 3: 0.16, 4: 0.1}
-_CUT = 0.07  # share of clips that begin, and that end, inside an event
+_CUT = 0.12  # share of clips that begin, and that end, inside an event
+_WINDOWS = 0.4  # share of clips of the length that a match is asked about in
 _TRIES = 40
 _EXTRAS = ("crowd", "player", "referee", "bench", "net")
 
@@ -124,7 +126,7 @@ def match_of(seed: int, number: int) -> Match:
 
 def tell(match: Match, rng: np.random.Generator, seconds: float | None = None, n_events: int | None = None) -> Story:
     """A clip of this match. Length and number of events are drawn where not given; too many events become fewer."""
-    n_frames = round((rng.uniform(SHORTEST_S, LONGEST_S) if seconds is None else seconds) * FPS)
+    n_frames = round((_length_s(rng) if seconds is None else seconds) * FPS)
     wanted = int(rng.choice(list(_COUNTS), p=list(_COUNTS.values()))) if n_events is None else n_events
     spans: list[tuple[int, int]] = []
     while wanted and not (spans := _spans(n_frames, wanted, rng)):
@@ -137,6 +139,11 @@ def tell(match: Match, rng: np.random.Generator, seconds: float | None = None, n
             shots.append(_event(start, end, rng))
         at = end
     return Story(n_frames, match, tuple(shots))
+
+
+def _length_s(rng: np.random.Generator) -> float:
+    drawn = float(rng.uniform(SHORTEST_S, LONGEST_S))
+    return WINDOW_S if rng.random() < _WINDOWS else drawn
 
 
 def _spans(n_frames: int, n: int, rng: np.random.Generator) -> list[tuple[int, int]]:
