@@ -79,6 +79,42 @@ def test_one_object_where_an_array_is_wanted() -> None:
     assert reading.repairs == ("put the only object into a list",)
 
 
+ONE, TWO = '{"start_frame":1,"end_frame":2}', '{"start_frame":3,"end_frame":4}'
+FRAMES = [(1, 2), (3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("text", "repairs"),
+    [
+        (f"{ONE}\n{TWO}", []),
+        (f"{ONE},{TWO}", []),
+        (f'In [1], {{"note":1}} and: {ONE} and then {TWO}.', [PROSE]),
+        (f"```json\n{ONE}\n{TWO}\n```", ["removed a code fence"]),
+    ],
+)
+def test_objects_that_no_array_holds_are_all_kept(text: str, repairs: list[str]) -> None:
+    reading = read(text, RootModel[Annotated[list[Segment], Field(max_length=2)]])
+    assert reading.value is not None
+    assert [(one.start_frame, one.end_frame) for one in reading.value.root] == FRAMES
+    assert list(reading.repairs) == [*repairs, "put 2 objects into a list"]
+
+
+def test_of_objects_that_no_array_holds_a_cut_one_is_dropped() -> None:
+    reading = read(f"{ONE}\n{TWO}\n{ONE[:20]}", RootModel[Annotated[list[Segment], Field(max_length=2)]])
+    assert reading.value is not None
+    assert [(one.start_frame, one.end_frame) for one in reading.value.root] == FRAMES
+    assert reading.repairs[-1] == "closed a truncated document; dropped everything in the list after 2 whole items"
+
+
+def test_a_task_mends_spellings_before_the_schema_is_asked() -> None:
+    def packed(document: Any) -> tuple[Any, list[str]]:
+        return {**document, "operation": document["operation"].title()}, ["wrote Pack"]
+
+    reading = read(SPAN.replace("Pack", "pack"), Span, packed)
+    assert (reading.value, reading.repairs) == (VALUE, ("wrote Pack",))
+    assert read(SPAN.replace("Pack", "pick"), Span, packed).value is None
+
+
 def test_a_truncated_reply_keeps_whole_events() -> None:
     event = "{'kind': 'goal', 'clock': '0:1:32', 'words': 'it\\'s'}"
     reading = read(f"Well, {{'halves': 2, 'events': [{event}, {event[:20]}", Match)

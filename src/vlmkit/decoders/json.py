@@ -12,7 +12,7 @@ from vlmkit.calibration.files import Calibration
 from vlmkit.decoders.closing import UnclosableError, close_piece
 from vlmkit.decoders.confidence import renumbered, token_confidence
 from vlmkit.decoders.fit import build, faults
-from vlmkit.decoders.reader import read
+from vlmkit.decoders.reader import Mend, read
 from vlmkit.decoders.scan import MalformedError, Piece, scan
 from vlmkit.decoders.schema import bounded, shape_of
 from vlmkit.types import Constraint, Generation, Prediction, Problem, Sample
@@ -44,6 +44,7 @@ class JsonDecoder(Generic[M]):
         sieve: asked before the rules, for answers that are lists: one bad element does not spoil the others.
         lenient: for engines that cannot be constrained: where strict reading fails, the tolerant reader tries, and
             each thing it repaired becomes a `repaired` problem.
+        mend: knows other spellings of the task's values, for the tolerant reader.
         narrow: a stricter model for one sample (the same fields, tighter bounds), for what only the sample tells, such
             as a clip's length; replies about it are constrained by that.
 
@@ -63,12 +64,14 @@ class JsonDecoder(Generic[M]):
         rules: Sequence[Rule[M]] = (),
         sieve: Sieve[M] | None = None,
         lenient: bool = False,
+        mend: Mend | None = None,
         narrow: Callable[[Sample], type[BaseModel]] | None = None,
     ) -> None:
         self.result = result
         self.rules = tuple(rules)
         self.sieve = sieve
         self.lenient = lenient
+        self.mend = mend
         self.narrow = narrow
         self.bounds = bounded(result)
         self.calibration: Calibration | None = None
@@ -139,7 +142,7 @@ class JsonDecoder(Generic[M]):
         return fault or build(piece.data(), self.result), piece
 
     def _lenient(self, reply: Generation, problems: list[Problem]) -> M | Problem:
-        reading = read(reply.text, self.result)
+        reading = read(reply.text, self.result, self.mend)
         problems[:] = [Problem("repaired", repair) for repair in reading.repairs]
         if isinstance(reading.outcome, Problem):
             return reading.outcome

@@ -6,15 +6,17 @@ It removes, reorders and respells; it never writes a field, a value or a default
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from itertools import takewhile
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
 from vlmkit.decoders.closing import UnclosableError, close_piece
 from vlmkit.decoders.fit import build, faults, trimmed
-from vlmkit.decoders.scan import MalformedError, Piece, Scanner
+from vlmkit.decoders.scan import MalformedError, Piece, Scanner, piece_of
 from vlmkit.decoders.schema import shape_of
 from vlmkit.decoders.shape import Many, Record
 from vlmkit.types import Problem
@@ -23,6 +25,9 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_STARTS = 256  # brackets tried as the start of a document; a hostile reply is all brackets
 MAX_WRAPPERS = 4
+
+Mend = Callable[[Any], tuple[Any, Sequence[str]]]
+"""A document as plain data to the same with values respelled as the schema has them, and a phrase for each."""
 
 _THOUGHT = re.compile(r"<(think|thinking)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _THOUGHT_END = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
@@ -49,21 +54,25 @@ class Reading(Generic[M]):
         return self.outcome if isinstance(self.outcome, Problem) else None
 
 
-def read(text: str, result: type[M]) -> Reading[M]:
+def read(text: str, result: type[M], mend: Mend | None = None) -> Reading[M]:
     """The document of `result` in a reply with code fences, thoughts, tags, prose, wrappers or loose JSON around it.
 
-    Of several documents that fit, the last is taken. A truncated one is closed as `close` does. Total on any text.
+    Of several documents that fit, the last is taken; where a list is wanted and the reply ends in items without one,
+    all of these. A truncated one is closed as `close` does. Total on any text, as far as `mend` is.
+
+    Args:
+        mend: knows other spellings of the task's values; asked about a document with all fields that the schema knows.
     """
     shape = shape_of(result)
     readings: list[tuple[int, Reading[M]]] = []
     for window, stripped in _windows(text):
-        for scanner, piece in reversed(_documents(window)):
-            around = window[: piece.start].strip() or window[scanner.at :].strip()
-            repairs = [*stripped, *(["ignored the text around the document"] if around else [])]
-            reading = _fit(piece, [*repairs, *_counted(scanner)], result, shape)
+        for found in reversed(_strung(_documents(window), shape)):
+            around = window[: found.piece.start].strip() or window[found.end :].strip()
+            repairs = [*stripped, *(["ignored the text around the document"] if around else []), *found.said]
+            reading = _fit(found.piece, repairs, result, shape, mend)
             if reading.value is not None:
                 return reading
-            readings.append((piece.end - piece.start, reading))
+            readings.append((found.piece.end - found.piece.start, reading))
     if not readings:
         return Reading(Problem("not_json", "there is no JSON document in the reply", fatal=True))
     return max(readings, key=lambda sized: sized[0])[1]
@@ -86,9 +95,24 @@ def _windows(text: str) -> Iterator[tuple[str, list[str]]]:
     yield text, done
 
 
-def _documents(text: str) -> list[tuple[Scanner, Piece]]:
+@dataclass(frozen=True)
+class _Document:
+    """A piece, where the text goes on after it, and what was done to read it."""
+
+    piece: Piece
+    end: int
+    repairs: Counter[str]
+    joined: int = 0  # items that no list held
+
+    @property
+    def said(self) -> list[str]:
+        done = [what if n == 1 else f"{what} ({n} times)" for what, n in self.repairs.items()]
+        return [*done, *([f"put {self.joined} objects into a list"] if self.joined else [])]
+
+
+def _documents(text: str) -> list[_Document]:
     """Every outermost object or array, in order. Only the last can be partial."""
-    found: list[tuple[Scanner, Piece]] = []
+    found: list[_Document] = []
     at = 0
     for _ in range(MAX_STARTS):
         bracket = _BRACKET.search(text, at)
@@ -96,14 +120,33 @@ def _documents(text: str) -> list[tuple[Scanner, Piece]]:
             break
         scanner = Scanner(text, bracket.start(), tolerant=True)
         try:
-            found.append((scanner, scanner.value()))
+            piece = scanner.value()
             at = scanner.at
+            found.append(_Document(piece, at, scanner.repairs))
         except MalformedError:
             at = bracket.end()
     return found
 
 
-def _fit(piece: Piece, repairs: list[str], result: type[M], shape: Record | Many) -> Reading[M]:
+def _strung(found: list[_Document], shape: Record | Many) -> list[_Document]:
+    """The same, with the items that a reply ends in made one list: to take the last of them would lose the others."""
+    if not isinstance(shape, Many) or not isinstance(shape.item, Record):
+        return found
+    names = {name for name, _ in shape.item.fields}
+
+    def is_item(one: _Document) -> bool:
+        return one.piece.kind == "object" and (names <= set(one.piece.value) or not one.piece.whole)
+
+    items = list(takewhile(is_item, reversed(found)))[::-1]
+    if len(items) < 2:
+        return found
+    pieces, last = [one.piece for one in items], items[-1]
+    whole = Piece("array", pieces, pieces[0].start, pieces[-1].end, last.piece.whole)
+    repairs = sum((one.repairs for one in items), Counter[str]())
+    return [*found[: -len(items)], _Document(whole, last.end, repairs, len(items))]
+
+
+def _fit(piece: Piece, repairs: list[str], result: type[M], shape: Record | Many, mend: Mend | None) -> Reading[M]:
     unknown: list[str] = []
     piece = trimmed(_unwrapped(piece, shape, repairs), shape, unknown)
     repairs.extend(f"ignored the unknown field {path}" for path in unknown)
@@ -113,6 +156,10 @@ def _fit(piece: Piece, repairs: list[str], result: type[M], shape: Record | Many
         return Reading(Problem("truncated", f"the reply was {error}", fatal=True), tuple(repairs))
     if dropped:
         repairs.append(f"closed a truncated document; dropped {dropped}")
+    if mend is not None:
+        data, respelled = mend(piece.data())
+        piece = piece_of(data, piece.start, piece.end)
+        repairs.extend(respelled)
     return Reading(next(faults(piece, shape), None) or build(piece.data(), result), tuple(repairs))
 
 
@@ -143,7 +190,3 @@ def _inside(piece: Piece, shape: Record | Many) -> tuple[str, Piece] | None:
     if len(inside) != 1:
         return None
     return f"took the contents of the wrapper {inside[0][0][:40]!r}", inside[0][1]
-
-
-def _counted(scanner: Scanner) -> list[str]:
-    return [what if n == 1 else f"{what} ({n} times)" for what, n in scanner.repairs.items()]

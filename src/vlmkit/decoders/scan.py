@@ -52,6 +52,17 @@ class Piece:
         return [piece.data() for piece in self.value] if self.kind == "array" else self.value
 
 
+def piece_of(data: Any, start: int, end: int) -> Piece:
+    """Plain data as a whole piece, every part of which stands at the same characters."""
+    if isinstance(data, dict):
+        return Piece("object", {key: piece_of(item, start, end) for key, item in data.items()}, start, end, True)
+    if isinstance(data, list):
+        return Piece("array", [piece_of(item, start, end) for item in data], start, end, True)
+    if isinstance(data, str):
+        return Piece("string", data, start, end, True)
+    return Piece("word" if data is None or isinstance(data, bool) else "number", data, start, end, True)
+
+
 class Scanner:
     """Reads one value from `text[at:end]`; `at` then stands after it.
 

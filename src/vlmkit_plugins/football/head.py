@@ -15,7 +15,19 @@ from vlmkit.protocols import Decoder
 from vlmkit.settings import Settings
 from vlmkit.task import BuildOptions, Preset, Task, presets_in
 from vlmkit.types import Message, Prompt, Sample, Slot
-from vlmkit_plugins.football import answers, data, merging, metrics, picture, plan, results, schema, specs, synth
+from vlmkit_plugins.football import (
+    answers,
+    data,
+    mending,
+    merging,
+    metrics,
+    picture,
+    plan,
+    results,
+    schema,
+    specs,
+    synth,
+)
 from vlmkit_plugins.football.schema import WINDOW_S, Events
 
 if TYPE_CHECKING:
@@ -40,9 +52,9 @@ def decoder(*, lenient: bool = False) -> Decoder[Events]:
     """The reader of replies: the clip's own grammar, then a sieve for what a grammar cannot hold.
 
     Args:
-        lenient: for engines that cannot be held to a grammar.
+        lenient: for engines that cannot be held to a grammar; times and classes may then have any spelling.
     """
-    return JsonDecoder(Events, sieve=schema.sieve, narrow=narrow, lenient=lenient)
+    return JsonDecoder(Events, sieve=schema.sieve, narrow=narrow, lenient=lenient, mend=mending.mend)
 
 
 def narrow(sample: Sample) -> type[BaseModel]:

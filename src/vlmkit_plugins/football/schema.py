@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, ValidationError, create_model
 
 from vlmkit.decoders.json import Sieved
 from vlmkit.errors import DataError
@@ -46,7 +46,11 @@ EventClass = Literal[
 CLASSES: tuple[EventClass, ...] = get_args(EventClass)
 
 Description = Annotated[str, Field(min_length=1, max_length=300)]
-Clock = Annotated[str, Field(pattern=r"^[0-9]{1,2}:[0-5]?[0-9]:[0-5]?[0-9]$", max_length=8)]
+Clock = Annotated[
+    str,
+    Field(pattern=r"^[0-9]{1,2}:[0-5]?[0-9]:[0-5]?[0-9]$", max_length=8),
+    AfterValidator(lambda text: hms(parse_time(text))),  # 0:01:32 is read, and written as 0:1:32
+]
 
 
 class Event(BaseModel):

@@ -35,8 +35,6 @@ class Written:
 def read_event(raw: Any, where: str, video_s: float, instant: tuple[float, float] | None = None) -> Written | Excluded:
     """The typed event of a film of `video_s` seconds, or why there is none.
 
-    Times become whole seconds, to the nearest; where nothing would be left, the seconds that hold it.
-
     Args:
         instant: seconds before and after the moment of an event that has one time only, which is none of its own
             otherwise; cut to the film.
@@ -61,16 +59,23 @@ def read_event(raw: Any, where: str, video_s: float, instant: tuple[float, float
     start_s, end_s = stretch
     if start_s >= end_s:
         return Excluded(where, "instant_event", f"nothing of the film is left around {start_s:g} s")
-    if math.floor(start_s + 0.5) >= math.floor(end_s + 0.5):
-        start_s, end_s = math.floor(start_s), math.ceil(end_s)
+    start, end = clocks(start_s, end_s)
     try:
-        event = Event.model_validate(
-            {"description": text, "start_time": hms(start_s), "end_time": hms(end_s), "event": name}
-        )
+        event = Event.model_validate({"description": text, "start_time": start, "end_time": end, "event": name})
     except ValidationError as error:
         first = error.errors()[0]
         return Excluded(where, "bad_field", f"{first['loc'][0]}: {first['msg']}; given {str(first['input'])[:80]!r}")
     return Written(event, {key: value for key, value in raw.items() if key not in used}, widened)
+
+
+def clocks(start_s: float, end_s: float) -> tuple[str, str]:
+    """Both as the schema has them, to the nearest second; of what lasts, and would not then, the seconds that hold it.
+
+    Raises `DataError` below 0.
+    """
+    if start_s < end_s and math.floor(start_s + 0.5) >= math.floor(end_s + 0.5):
+        start_s, end_s = math.floor(start_s), math.ceil(end_s)
+    return hms(start_s), hms(end_s)
 
 
 def _class(raw: Mapping[str, Any], where: str, used: set[str]) -> str | Excluded:
