@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -25,12 +25,10 @@ class Answer:
 
 
 def chat(text: str | None, finish: str = "stop", **more: Any) -> Answer:
-    """A chat completion; `more` joins its choice."""
+    """A chat completion, signed by the model that was asked; `more` joins its choice."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish, **more}
     usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
-    return Answer(
-        {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
-    )
+    return Answer({"id": "x", "object": "chat.completion", "created": 0, "choices": [choice], "usage": usage})
 
 
 def error(status: int, message: str = "no", **headers: str) -> Answer:
@@ -86,6 +84,8 @@ class Loopback:
         finally:
             with self._lock:
                 self._now -= 1
+        if isinstance(found.body, dict) and "choices" in found.body and "model" not in found.body:
+            return replace(found, body={**found.body, "model": body["model"]})
         return found
 
 

@@ -130,6 +130,7 @@ def test_a_bad_request_is_said_in_the_servers_words() -> None:
         Answer({"choices": [7]}),
         Answer([1, 2]),
         Answer("{", headers={"content-type": "application/json"}),
+        Answer("[" * 100_000, headers={"content-type": "application/json"}),
     ],
 )
 def test_what_is_no_completion_is_a_problem(answer: Answer) -> None:
@@ -143,6 +144,35 @@ def test_what_is_no_completion_is_a_problem(answer: Answer) -> None:
 def test_a_reply_without_text_is_a_problem(message: Any) -> None:
     found, _ = ask(Answer({"choices": [{"message": message, "finish_reason": "tool_calls"}]}))
     assert problem(found) == ("engine_failed", "the server's reply holds no text (finish_reason 'tool_calls')")
+
+
+def test_a_failure_with_status_200_is_said_in_the_servers_words() -> None:
+    found, _ = ask(Answer({"error": {"message": "upstream is\noverloaded", "code": 502}}))
+    told = "the server answered something that is no chat completion: upstream is overloaded"
+    assert problem(found) == ("engine_failed", told)
+
+
+@pytest.mark.parametrize("end", ["abort", "error", "cancelled"])
+def test_a_reply_that_the_server_broke_off_is_no_answer(end: str) -> None:
+    for text in (GOOD, GOOD[:-3]):  # the tolerant reader would close it
+        found, _ = ask(chat(text, end))
+        assert problem(found) == ("engine_failed", f"the server broke off its reply (finish_reason {end!r})")
+
+
+def test_an_end_that_is_no_word_harms_nothing() -> None:
+    found, _ = ask(chat(GOOD, ["stop"]))  # type: ignore[arg-type]
+    assert found.value is not None
+
+
+def test_halves_of_characters_spoil_one_reply_only() -> None:
+    def half(number: int, body: Mapping[str, Any]) -> Answer:
+        bad = "bad" in body["messages"][1]["content"][-1]["text"]
+        return chat(GOOD.replace("ball", "\ud83d") if bad else GOOD)
+
+    with serving(half) as told:
+        first, second = model(told.url).predict([picture("a", "bad"), picture("b", "good")])
+    assert problem(first) == ("engine_failed", "the server's reply holds halves of characters, which are no text")
+    assert second.value is not None
 
 
 def test_a_refusal_of_the_model_is_a_problem() -> None:

@@ -76,6 +76,44 @@ def test_an_adapter_that_is_not_served_is_refused() -> None:
         asked(source="other", options={"adapter": Path("mine")})
 
 
+def test_a_base_is_not_taken_for_an_adapter() -> None:
+    with pytest.raises(AdapterError, match="serves no adapter 'other'; it serves: football, stray"):
+        asked(source="nvidia/Cosmos-Reason1-7B", options={"adapter": Path("other")})
+    with pytest.raises(AdapterError, match="serves 'base' as a base, not as an adapter; leave the adapter out"):
+        asked(({"id": "base"},), options={"adapter": Path("base")})
+
+
+def test_a_base_of_two_names_is_one_base() -> None:
+    listed = (*LISTED, card("reason", root="nvidia/Cosmos-Reason1-7B"))
+    assert asked(listed, model="reason", options={"adapter": Path("football")}) == ("football", 64)
+    assert answered(listed, "cosmos", model="reason") == ([True], "")  # vLLM signs with its first name
+
+
+def answered(models: Any, signed: Any, **chosen: Any) -> tuple[list[bool], str]:
+    """Whether a reply that `signed` has signed is an answer, and the problem where it is none."""
+    with serving(Answer({**chat(GOOD).body, "model": signed}), models, "0.33.0") as told:
+        found = model(told.url, **chosen).predict([picture()])
+    return [one.value is not None for one in found], "".join(
+        problem.message for one in found for problem in one.problems
+    )
+
+
+def test_a_reply_of_another_model_is_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    football = {"source": "nvidia/Cosmos-Reason1-7B", "options": {"adapter": Path("football")}}
+    assert answered(LISTED, "football", **football) == ([True], "")
+    told = "'football' was asked, and the server let 'cosmos' answer"
+    assert answered(LISTED, "cosmos", **football) == ([False], told)
+    assert caplog.text.count("signs as") == 0
+
+
+@pytest.mark.parametrize(("signed", "warned"), [("gpt-2024-08-06", 0), ("", 0), (7, 0), ("someone\x1b[2J", 1)])
+def test_a_name_that_nobody_lists_is_said_once(signed: Any, warned: int, caplog: pytest.LogCaptureFixture) -> None:
+    with serving(Answer({**chat(GOOD).body, "model": signed}), ({"id": "gpt"},)) as told:
+        made = model(told.url, source="gpt")
+        assert all(one.value is not None for one in made.predict([picture("a"), picture("b")]))
+    assert caplog.text.count("was asked for 'gpt', and signs as 'someone [2J'") == warned
+
+
 def test_an_adapter_of_another_base_is_refused() -> None:
     with pytest.raises(AdapterError, match="serves adapter 'stray' on 'other', not on 'cosmos'"):
         asked(source="nvidia/Cosmos-Reason1-7B", options={"adapter": Path("stray")})
@@ -122,10 +160,27 @@ def test_the_environment_may_name_the_server(monkeypatch: pytest.MonkeyPatch) ->
         assert engine(model(None, model="cosmos")).served.model == "cosmos"
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host/v1", "http://", "/v1", "C:\\models"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8000", "ftp://host/v1", "http://", "/v1", "C:\\models",
+        "http://[::1/v1", "http://host:99999/v1", "http://host:port/v1", "http://\u2028/v1",
+    ],
+)  # fmt: skip
 def test_what_is_no_address_is_said(url: str) -> None:
     with pytest.raises(WiringError, match="is no address of a server"):
         model(url)
+
+
+@pytest.mark.parametrize("key", ["ключ", "hidden\nb", "hidden ", " "])
+def test_what_is_no_key_is_said(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with (
+        serving(chat(GOOD)) as told,
+        pytest.raises(WiringError, match="OPENAI_API_KEY holds what no key has") as caught,
+    ):
+        model(told.url)
+    assert "hidden" not in str(caught.value)
 
 
 @pytest.mark.parametrize("status", [401, 403])

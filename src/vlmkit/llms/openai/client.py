@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("vlmkit")
 
 NO_KEY = "EMPTY"  # what vLLM's own examples send to a server without a key
+UNREADABLE = (ValueError, RecursionError)
+"""What is raised where no JSON stands behind a JSON header, or brackets within brackets within brackets."""
+
 _FIRST_RETRIES = 1  # a server that is not there is said soon
 _FIRST_TIMEOUT_S = 30.0
 _SAID_MAX = 300  # characters of a server's own words
@@ -74,18 +77,34 @@ def addressed(server: Server) -> Server:
             "no server was named; give its address, such as server='http://127.0.0.1:8000/v1' (--server), or set "
             "OPENAI_BASE_URL"
         )
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise WiringError(f"{shown(url)!r} is no address of a server; wanted one such as 'http://127.0.0.1:8000/v1'")
+    if not _is_address(url):
+        told = url.rpartition("@")[2]
+        raise WiringError(f"{told!r} is no address of a server; wanted one such as 'http://127.0.0.1:8000/v1'")
     return server
 
 
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool((parts.hostname or "").encode("idna")) and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is no number or above 65535, no letters of a name
+        return False
+
+
 def client(url: str, *, timeout_s: float, retries: int) -> AsyncOpenAI:
-    """A client of that server, to be closed by the caller. Raises `MissingExtraError`."""
+    """A client of that server, to be closed by the caller.
+
+    Raises `MissingExtraError`, or `WiringError` for a key that no request can carry.
+    """
     try:
         from openai import AsyncOpenAI
     except ModuleNotFoundError as error:
         raise MissingExtraError("openai", "openai") from error
     key = os.environ.get("OPENAI_API_KEY") or NO_KEY
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise WiringError(
+            "OPENAI_API_KEY holds what no key has (blanks, line ends, or letters outside ASCII); set it anew"
+        )
     return AsyncOpenAI(api_key=key, base_url=url, timeout=timeout_s, max_retries=retries)
 
 
@@ -111,7 +130,7 @@ async def _reach(url: str, timeout_s: float) -> Host:
                     f"{shown(url)} refuses the key (HTTP {error.status_code}); set OPENAI_API_KEY"
                 ) from error
             listed = None  # not every server lists what it has
-        except ValueError:  # no JSON behind a JSON header
+        except UNREADABLE:
             listed = None
         cards = _cards(listed)
         is_vllm = any(card.owner == "vllm" for card in cards)
@@ -125,7 +144,7 @@ async def _version(open_client: AsyncOpenAI, url: str) -> tuple[int, ...]:
     root = url.rstrip("/").removesuffix("/v1")
     try:
         told = await open_client.get(f"{root}/version", cast_to=object)
-    except (OpenAIError, ValueError):
+    except (OpenAIError, *UNREADABLE):
         return ()
     version = str(told.get("version", "")) if isinstance(told, Mapping) else ""
     numbers = []
@@ -169,7 +188,11 @@ def failed(what: str) -> Problem:
 
 def said(error: APIStatusError) -> str:
     """A server's own words, as `line` writes them."""
-    body = error.body
+    return reason(error.body)
+
+
+def reason(body: object) -> str:
+    """Why, out of the body of an error: a server's own words, as `line` writes them."""
     told = body.get("message") or body.get("detail") or body.get("error") if isinstance(body, Mapping) else body
     return line(told or "no reason given")
 

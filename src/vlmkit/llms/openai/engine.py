@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from vlmkit.llms.grammar import writing
 from vlmkit.llms.openai.asking import TAKEN, Form, Question, ask, check
-from vlmkit.llms.openai.client import Host, client, failed, refused, said
+from vlmkit.llms.openai.client import UNREADABLE, Host, client, failed, line, refused, said
 from vlmkit.llms.openai.replied import reply_of, without
 from vlmkit.llms.openai.running import run
-from vlmkit.llms.openai.served import Served
+from vlmkit.llms.openai.served import Served, is_other
 from vlmkit.llms.openai.ways import BAREST, Way, response_format
 from vlmkit.media.spec import VideoSpec
 from vlmkit.remote import Server
@@ -55,6 +55,7 @@ class OpenAi:
         self._video = video
         self._way = Way(pixels=host.is_vllm)
         self._settled = False
+        self._signed: set[str] = set()
 
     @property
     def about(self) -> Mapping[str, Any]:
@@ -112,13 +113,26 @@ class OpenAi:
                 if lesser is None:
                     return without(refused(first, _TRUST if _TIMES in said(error) else ""))
                 way = lesser
-            except (OpenAIError, ValueError):  # ValueError: no JSON behind a JSON header
+            except (OpenAIError, *UNREADABLE):
                 return without(failed("the server answered something that is no JSON"))
             else:
-                reply = reply_of(response)
+                reply = self._own(response)
                 if reply.problem is None:
                     self._settle(way)
                 return reply
+
+    def _own(self, response: object) -> Generation:
+        """The reply in a response that the model signs which was asked; what is signed otherwise is said, or none."""
+        reply, asked = reply_of(response), self.served.model
+        told = response.get("model") if isinstance(response, Mapping) else None
+        if reply.problem is not None or not isinstance(told, str):
+            return reply
+        if is_other(self.host, asked, told):
+            return without(failed(f"{line(repr(asked))} was asked, and the server let {line(repr(told))} answer"))
+        if not told.startswith(asked) and told and told not in self._signed:  # "-2024-08-06" may stand behind it
+            self._signed.add(told)
+            log.warning("%s was asked for %r, and signs as %r", self.host.shown, asked, line(told))
+        return reply
 
     def _lesser(self, way: Way, error: APIStatusError) -> Way | None:
         """What to ask for after a refusal; None where the request itself is at fault."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlmkit.llms.openai.client import failed, line
+from vlmkit.llms.openai.client import failed, line, reason
 from vlmkit.types import Generation, Problem, Stop
+
+_BROKE_OFF = frozenset({"abort", "error", "cancelled"})
+"""Ends of replies that are no ends; the first two are vLLM's."""
 
 
 def reply_of(response: object) -> Generation:
@@ -17,20 +20,26 @@ def reply_of(response: object) -> Generation:
     """
     choice = _first(response)
     if choice is None or not isinstance(response, Mapping):
-        return without(failed("the server answered something that is no chat completion"))
+        why = response.get("error") if isinstance(response, Mapping) else None
+        told = f": {reason(why)}" if why else ""  # of gateways that say it with HTTP 200
+        return without(failed(f"the server answered something that is no chat completion{told}"))
     message = choice.get("message")
     message = message if isinstance(message, Mapping) else {}
     usage = response.get("usage")
     usage = usage if isinstance(usage, Mapping) else {}
-    reason = choice.get("finish_reason")
-    if message.get("refusal") or reason == "content_filter":
+    end = choice.get("finish_reason")
+    if message.get("refusal") or end == "content_filter":
         words = line(message.get("refusal") or "content filter")
         return without(Problem("engine_refused", f"the server declined to answer: {words}", "engine", fatal=True))
+    if isinstance(end, str) and end in _BROKE_OFF:
+        return without(failed(f"the server broke off its reply (finish_reason {end!r})"))
     text = message.get("content")
-    if not isinstance(text, str) and reason != "length":
-        return without(failed(f"the server's reply holds no text (finish_reason {reason!r})"))
+    if not isinstance(text, str) and end != "length":
+        return without(failed(f"the server's reply holds no text (finish_reason {line(repr(end))})"))
     text = text if isinstance(text, str) else ""
-    stop: Stop = "length" if reason == "length" else "end"
+    if _halves(text):
+        return without(failed("the server's reply holds halves of characters, which are no text"))
+    stop: Stop = "length" if end == "length" else "end"
     spans, logprobs = _spelled(text, choice.get("logprobs"), cut=stop == "length")
     ids = _kept(_ids(choice.get("token_ids")), choice)
     return Generation(
@@ -48,6 +57,10 @@ def reply_of(response: object) -> Generation:
 def without(problem: Problem) -> Generation:
     """No reply, and why."""
     return Generation("", "failed", 0, 0, problem=problem)
+
+
+def _halves(text: str) -> bool:
+    return any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _first(response: object) -> Mapping[str, Any] | None:

@@ -51,7 +51,10 @@ def choose(host: Host, source: str | Path, named: str | None, adapter: str | Non
     if adapter is None:
         return Served(base.id, own, context=base.context)
     found = _adapter(host, adapter)
-    if found.parent is not None and found.parent not in (base.id, base.root):
+    if found.id == base.id:
+        raise AdapterError(f"{host.shown} serves {adapter!r} as a base, not as an adapter; leave the adapter out")
+    names = {base.id, base.root, *(card.id for card in bases if base.root and card.root == base.root)}
+    if found.parent is not None and found.parent not in names:
         raise AdapterError(
             f"{host.shown} serves adapter {adapter!r} on {found.parent!r}, not on {base.id!r}, which this head asks; "
             "name another adapter, or the model that it belongs to (--server URL#MODEL)"
@@ -75,9 +78,20 @@ def _base(host: Host, bases: Sequence[Card], source: str, named: str | None) -> 
     )
 
 
+def is_other(host: Host, asked: str, told: str) -> bool:
+    """Whether the server has a model `told` that is certainly not the one that was asked.
+
+    Two names of one model are no difference, as with `vllm serve --served-model-name A B`, which signs as A.
+    """
+    cards = {card.id: card for card in host.cards}
+    ours, theirs = cards.get(asked), cards.get(told)
+    return ours is not None and theirs is not None and (ours.root, ours.parent) != (theirs.root, theirs.parent)
+
+
 def _adapter(host: Host, adapter: str) -> Card:
     for card in host.cards:
-        if card.id == adapter or (card.parent is not None and _same(card.root, adapter)):
+        of_base = card.parent is not None
+        if (card.id == adapter and (of_base or not host.is_vllm)) or (of_base and _same(card.root, adapter)):
             return card
     if not host.cards:
         return Card(adapter)

@@ -10,7 +10,7 @@ from typing import Any
 
 from vlmkit.llms.grammar import writing
 from vlmkit.llms.spelling import Speller
-from vlmkit.types import Constraint, Generation, Limits
+from vlmkit.types import Constraint, Generation, Limits, Problem
 
 
 @lru_cache(maxsize=256)
@@ -48,6 +48,9 @@ def read(
 ) -> Generation:
     """A finished request of vLLM."""
     made = output.outputs[0]
+    if made.finish_reason not in ("stop", "length"):  # "error": a grammar that llguidance cannot follow, and others
+        problem = Problem("engine_failed", f"vLLM broke off its reply ({made.finish_reason})", "engine", fatal=True)
+        return Generation("", "failed", len(prompt_ids), 0, problem=problem)
     ids = list(made.token_ids)
     stopped = bool(ids) and ids[-1] == end
     kept = ids[:-1] if stopped else ids
