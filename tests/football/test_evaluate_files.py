@@ -125,6 +125,23 @@ def test_lines_are_joined_by_id(data: Path, tmp_path: Path) -> None:
     assert any("1 of 2 answered events have no confidence" in line for line in report.warnings)
 
 
+def test_answered_events_that_are_none_are_false_alarms(data: Path, tmp_path: Path) -> None:
+    foul = {**GOAL, "event": "Foul"}
+    run = [row("one/a.mp4", [GOAL, foul]), row("two/a.mp4", [GOAL, CARD]), row("b.mp4", [CARD]), row("c.mp4", [foul])]
+    file = tmp_path / "batch_analysis_results.json"
+    file.write_text(json.dumps(run), encoding="utf-8")
+    report = score(data, file)
+    assert report.metrics["precision@0.5"] == pytest.approx(4 / 6)
+    assert (report.metrics["recall@0.5"], report.metrics["false_alarms"]) == (1.0, 2 / 4)
+    assert (report.metrics["exact@0.5"], report.metrics["empty_right"]) == (2 / 4, 0.0)
+    assert report.metrics["tIoU"] == pytest.approx((2 / 3 + 1 + 1 + 0) / 4)
+    (events,) = (one for one in report.fields if one.elements)
+    assert {one.label: (one.n, one.predicted) for one in events.rows}["left out"] == (0, 2)
+    report.save(tmp_path / "report")
+    again = score(data, tmp_path / "report" / "predictions.jsonl")
+    assert again.metrics == pytest.approx(report.metrics, nan_ok=True)
+
+
 def test_a_film_without_an_answer_counts_as_wrong(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "batch_analysis_results.json"
     file.write_text(json.dumps([RUN[0], RUN[1], RUN[3]]), encoding="utf-8")

@@ -87,6 +87,8 @@ def test_a_plan_becomes_a_data_folder_a_split(tmp_path: Path) -> None:
     assert folders == {name: tmp_path / "out" / name for name in dict.fromkeys(split.values())}
     for name, folder in folders.items():
         assert {one.id for one in data.read(folder)} == {key for key, where in split.items() if where == name}
+    with pytest.raises(DataError, match=r"out: 2 data folders are in it \(\w+, \w+\), and are not read as one"):
+        data.read(tmp_path / "out")
     with pytest.raises(DataError, match="1 samples have no split: '5'"):
         write(made, {str(k): "train" for k in range(5)}, tmp_path / "other")
     with pytest.raises(DataError, match="same source"):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +17,7 @@ from vlmkit.errors import DataError
 from vlmkit.task import Answered
 from vlmkit.types import Problem
 from vlmkit_plugins.football.rows import Excluded, NotJsonError, unfenced
-from vlmkit_plugins.football.schema import Event, Events, events_of
+from vlmkit_plugins.football.schema import LONGEST, Event, Events, events_of, left_out_of
 from vlmkit_plugins.football.written import read_event
 
 RUN = "batch_analysis_results.json"
@@ -28,8 +27,9 @@ _LINES = "predictions.jsonl"
 _FILMS = ("video_path", "video_file", "video")
 _IDS = ("id", "sample_id")
 _BODIES = ("analysis", "events", "all_events", "value")
+_OF_ROWS = (*_FILMS, *_IDS, *_BODIES)
 _LONGEST_S = 359_999.0  # 99:59:59, the last second that the schema can write
-_MOST_TOLD = 5  # events that one message spells out
+_MOST_TOLD = 5  # reasons, and events of each, that one message spells out
 _MOST_WRAPPED = 4
 
 
@@ -37,8 +37,8 @@ def read(path: Path) -> list[Answered[Events]]:
     """Every answer of a file or folder, in its order.
 
     A folder's films come first, in the order of their names, and then those that only its run file knows. Events that
-    cannot be read, or cannot be (without a class of the ontology, a time, or a length), are left out of an answer, and
-    its problem counts and names them.
+    cannot be read, or cannot be (without a class of the ontology, a time, or a length), are left out of an answer:
+    `Events.left_out` counts them, and its problem names them. Descriptions that are too long are cut; it says so.
 
     Raises `DataError` for a path that is missing, that holds no answers, or text that is no JSON, except in a file of a
     folder: that one is an answer that could not be read.
@@ -97,7 +97,7 @@ def _parsed(text: str, where: str) -> Any:
 
 
 def _is_row(item: Any) -> bool:
-    return isinstance(item, dict) and any(key in item for key in (*_FILMS, *_IDS))
+    return isinstance(item, list) or (isinstance(item, dict) and any(key in item for key in _OF_ROWS))
 
 
 def _stem(file: Path) -> str:
@@ -119,7 +119,7 @@ def _row(item: Any, where: str, stem: str | None) -> Answered[Events]:
     if isinstance(events, str):
         return _none(key, by, "not_events", events)
     said = item.get("confidence")
-    return _answer(key, by, events, said if isinstance(said, dict) else {})
+    return _answer(key, by, events, said if isinstance(said, dict) else {}, left_out_of(item, where))
 
 
 def _about(item: Mapping[str, Any], where: str, stem: str | None) -> tuple[str, Literal["id", "file"]]:
@@ -164,24 +164,47 @@ def _events(body: Any) -> Sequence[Any] | str:
     return "its events are wrapped too deep"
 
 
-def _answer(key: str, by: Literal["id", "file"], events: Sequence[Any], said: Mapping[str, Any]) -> Answered[Events]:
+def _answer(
+    key: str, by: Literal["id", "file"], events: Sequence[Any], said: Mapping[str, Any], lost: int
+) -> Answered[Events]:
+    """`lost`: events that whoever wrote the file has left out."""
     kept: list[Event] = []
     places: dict[int, int] = {}
-    left: list[str] = []
+    left: list[Excluded] = []
+    cut: list[str] = []
     for place, raw in enumerate(events):
-        one = read_event(raw, f"event {place}", _LONGEST_S)
+        one = read_event(_cut(raw, place, cut), f"event {place}", _LONGEST_S)
         if isinstance(one, Excluded):
-            left.append(str(one))
+            left.append(one)
         else:
             places[place] = len(kept)
             kept.append(one.event)
     numbers = {name: float(p) for name, p in said.items() if isinstance(p, int | float)}
-    found = Answered(key, by, events_of(kept), confidence=renumbered(numbers, places) if left else numbers)
+    confidence = renumbered(numbers, places) if left else numbers
+    n = len(left) + lost
+    texts = [f"{n} of {len(events) + lost} events were left out, and are false alarms: {_told(left)}"] if n else []
+    texts += [f"descriptions were cut to {LONGEST} characters: {', '.join(cut)}"] if cut else []
+    problem = Problem("events_left_out" if n else "cut", "; ".join(texts)) if texts else None
+    return Answered(key, by, events_of(kept, n), problem, confidence)
+
+
+def _cut(raw: Any, place: int, cut: list[str]) -> Any:
+    """An event whose description fits: its class and times are worth as much with half of the words."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("description"), str) or len(raw["description"]) <= LONGEST:
+        return raw
+    cut.append(f"event {place}")
+    return {**raw, "description": raw["description"][:LONGEST]}
+
+
+def _told(left: Sequence[Excluded]) -> str:
+    """Each reason once, with the events that it is about."""
     if not left:
-        return found
-    more = "" if len(left) <= _MOST_TOLD else f" and {len(left) - _MOST_TOLD} more"
-    text = f"{len(left)} of {len(events)} events were left out: {'; '.join(left[:_MOST_TOLD])}{more}"
-    return replace(found, problem=Problem("events_left_out", text))
+        return "the file says no more"
+    about: dict[str, list[str]] = {}
+    for one in left:
+        about.setdefault(f"{one.code}: {one.message}", []).append(one.where)
+    told = [f"{', '.join(places[:_MOST_TOLD])}: {why}" for why, places in list(about.items())[:_MOST_TOLD]]
+    return "; ".join(told)
 
 
 def _none(key: str, by: Literal["id", "file"], code: str, why: str) -> Answered[Events]:

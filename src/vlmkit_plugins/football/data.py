@@ -19,10 +19,11 @@ from vlmkit.errors import DataError, MediaError
 from vlmkit.manifest import inside, read_rows, write_rows
 from vlmkit.types import Clip, Sample
 from vlmkit_plugins.football.annotations import load
-from vlmkit_plugins.football.films import FILMS
+from vlmkit_plugins.football.films import FILMS, files_below
 from vlmkit_plugins.football.schema import Events, parse_events, sieve
 
 MANIFEST = "manifest.jsonl"
+_NAMED = 5  # folders that a message names
 _KEYS = frozenset({"id", "video", "truth", "source", "meta"})
 
 
@@ -33,7 +34,8 @@ def read(folder: Path) -> Iterator[Sample]:
     is missing comes like any other, and whoever decodes it is told. Films of annotation files are measured.
 
     Raises `MediaError` for a folder that is missing, no folder, or empty; `DataError` naming file and line for a bad
-    line, or an event that ends after the clip's `meta["video_s"]`, and where annotations leave no sample.
+    line, or an event that ends after the clip's `meta["video_s"]`, for a folder of data folders, whose splits would be
+    one then, and where annotations leave no sample.
     """
     folder = Path(folder)
     if not folder.exists():
@@ -43,6 +45,9 @@ def read(folder: Path) -> Iterator[Sample]:
     manifest = folder / MANIFEST
     if manifest.is_file():
         return iter(read_manifest(manifest, folder))
+    if below := [file.parent for file in files_below(folder, frozenset({".jsonl"})) if file.name == MANIFEST]:
+        names = ", ".join(sorted(parent.relative_to(folder).as_posix() for parent in below[:_NAMED]))
+        raise DataError(f"{folder}: {len(below)} data folders are in it ({names}), and are not read as one; give one")
     loaded = load(folder)
     if not loaded.annotated:
         return iter(_plain(folder))

@@ -2,8 +2,9 @@
 
 An answered event belongs to a true one of its class where their tIoU, intersection over union of the half-open
 stretches, is *at least* the threshold: one to one, as many pairs as can be had (vlmkit.evaluate.matching). A clip
-without an answer misses all its events, and is wrong where there are none. Nothing is left out of a denominator but
-where it says so.
+without an answer misses all its events, and is wrong where there are none. What a file has answered besides, and is no
+event (`Events.left_out`), is a false alarm, in the table of events under `left out`; average precision, which is about
+the classes of the truth, does not see it. Nothing is left out of a denominator but where it says so.
 
 - `tIoU`: per clip, twice the largest sum of tIoU of pairs of one class by the number of events in truth and answer;
   1 where both are empty. It is 1 for the truth alone.
@@ -43,16 +44,17 @@ from vlmkit_plugins.football.wording import ROUGES, rouge
 AT = (0.3, 0.5, 0.7)
 NOTHING = "no event"
 SEVERAL = "several classes"
+LEFT_OUT = "left out"
 LOWER = frozenset({"misses", "false_alarms", "start_error_s", "end_error_s"})
 
 
 def row(truth: Events, answer: Events | None) -> dict[str, float | None]:
     """The figures of one clip."""
     words: dict[str, float | None] = dict.fromkeys(ROUGES)
-    empty = None if len(truth) else float(answer is not None and not len(answer))
+    empty = None if len(truth) else float(answer is not None and not len(answer) and not answer.left_out)
     if answer is None:
         return {"tIoU": 0.0, "exact@0.5": 0.0, "empty_right": empty, **words}
-    n = len(truth) + len(answer)
+    n = len(truth) + len(answer) + answer.left_out
     found = matched(truth, answer)
     if found.pairs:
         scores = [rouge(truth[pair.truth].description, answer[pair.answer].description) for pair in found.pairs]
@@ -68,7 +70,7 @@ def row(truth: Events, answer: Events | None) -> dict[str, float | None]:
 def right(truth: Events, answer: Events) -> bool:
     """Every event is found at .5, and none is false."""
     found = matched(truth, answer)
-    return not found.misses and not found.false_alarms
+    return not found.misses and not found.false_alarms and not answer.left_out
 
 
 def counts(truth: Events, answer: Events | None) -> dict[str, float]:
@@ -80,6 +82,8 @@ def counts(truth: Events, answer: Events | None) -> dict[str, float]:
             _add(found, f"{at}={event.event}:true")
         for event in answer.root if answer is not None else ():
             _add(found, f"{at}={event.event}:said")
+        if answer is not None and answer.left_out:
+            found[f"{at}={LEFT_OUT}:said"] = float(answer.left_out)
         for pair in pairs:
             _add(found, f"{at}={truth[pair.truth].event}:hit")
     return found
@@ -110,12 +114,13 @@ def elements(truth: Events, answer: Events | None) -> dict[str, list[tuple[str |
     mixed = Overlaps.of(stretches(events_of(missed)), stretches(events_of(false)), by_class=False).match(HIT)
     pairs += [(missed[pair.truth].event, false[pair.answer].event) for pair in mixed.pairs]
     pairs += [(missed[place].event, None) for place in mixed.misses]
-    return {"event": pairs + [(None, false[place].event) for place in mixed.false_alarms]}
+    pairs += [(None, false[place].event) for place in mixed.false_alarms]
+    return {"event": pairs + [(None, LEFT_OUT)] * answer.left_out}
 
 
 def label(events: Events) -> str:
     """The class of all its events; `no event`, or `several classes`."""
-    classes = {event.event for event in events.root}
+    classes: set[str] = {event.event for event in events.root} | ({LEFT_OUT} if events.left_out else set())
     if len(classes) > 1:
         return SEVERAL
     return classes.pop() if classes else NOTHING

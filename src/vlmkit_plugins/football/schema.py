@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, RootModel, ValidationError, create_model
 
 from vlmkit.decoders.json import Sieved
 from vlmkit.errors import DataError
@@ -45,7 +45,10 @@ EventClass = Literal[
 ]
 CLASSES: tuple[EventClass, ...] = get_args(EventClass)
 
-Description = Annotated[str, Field(min_length=1, max_length=300)]
+LONGEST = 300
+"""Characters of a description."""
+
+Description = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 Clock = Annotated[
     str,
     Field(pattern=r"^[0-9]{1,2}:[0-5]?[0-9]:[0-5]?[0-9]$", max_length=8),
@@ -83,6 +86,15 @@ class Events(RootModel[Annotated[tuple[Event, ...], Field(max_length=MOST_IN_SES
     """All events of a film in the order of the answer; empty where nothing happens."""
 
     model_config = ConfigDict(frozen=True)
+    _left_out: int = PrivateAttr(default=0)
+
+    @property
+    def left_out(self) -> int:
+        """Events that were answered besides, and are none: without a class of ours, a time, or a length.
+
+        Only answers out of files have any. They are scored as false alarms.
+        """
+        return self._left_out
 
     def __len__(self) -> int:
         return len(self.root)
@@ -91,9 +103,11 @@ class Events(RootModel[Annotated[tuple[Event, ...], Field(max_length=MOST_IN_SES
         return self.root[place]
 
 
-def events_of(items: Sequence[Event]) -> Events:
-    """An answer of these events."""
-    return Events(tuple(items))
+def events_of(items: Sequence[Event], left_out: int = 0) -> Events:
+    """An answer of these events, and of so many that are none."""
+    found = Events(tuple(items))
+    found._left_out = left_out
+    return found
 
 
 @cache
@@ -137,9 +151,10 @@ def to_json(prediction: Prediction[Events]) -> Any:
 
 
 def line(prediction: Prediction[Events]) -> dict[str, Any]:
-    """The same as one of many lines: `{"id", "events"}`, or `{"id", "problems"}`."""
-    told = to_json(prediction)
-    return {"id": prediction.sample_id, **(told if isinstance(told, dict) else {"events": told})}
+    """The same as one of many lines: `{"id", "events"}`, or `{"id", "problems"}`; with `left_out` where it is not 0."""
+    told, value = to_json(prediction), prediction.value
+    left_out = {"left_out": value.left_out} if value is not None and value.left_out else {}
+    return {"id": prediction.sample_id, **(told if isinstance(told, dict) else {"events": told}), **left_out}
 
 
 def from_json(record: Any) -> tuple[str, Events]:
@@ -151,8 +166,17 @@ def from_json(record: Any) -> tuple[str, Events]:
         name = record.get("id")
         if not isinstance(name, str) or not name or "events" not in record:
             raise DataError(f"wanted an array of events, or an object of id and events; given keys {sorted(record)}")
-        return name, parse_events(record["events"], name)
+        found = parse_events(record["events"], name)
+        return name, events_of(found.root, left_out_of(record, name))
     return "", parse_events(record, "events")
+
+
+def left_out_of(record: Mapping[str, Any], where: str) -> int:
+    """How many events a line says were left out of it. Raises `DataError`, which begins with `where`, for no number."""
+    n = record.get("left_out", 0)
+    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+        raise DataError(f"{where}: left_out: wanted how many events are none, 0 or more; given {n!r}")
+    return n
 
 
 def parse_events(items: Any, where: str) -> Events:
