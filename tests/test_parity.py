@@ -12,7 +12,7 @@ import pytest
 
 from tests.scripted import Letters, ScriptedEngine, head, silent, spoken, written
 from vlmkit.errors import DataError, WiringError
-from vlmkit.parity import Parity, Record, Row, compare, compare_records, read, recorded, told
+from vlmkit.parity import Parity, Record, Row, Told, compare, compare_records, read, recorded, told
 from vlmkit.types import ROW, Generation, Limits, Problem, Sample
 
 ASKED = "Which colour?"
@@ -121,9 +121,36 @@ def test_an_engine_that_failed_is_a_difference_and_tells_no_tokens() -> None:
 
 def test_no_answer_anywhere_is_no_agreement() -> None:
     found = _compared([written("no colour")], [written("no colour")])
-    assert (found.rows[0].value, found.rows[0].answered) == (True, False)
+    assert (found.rows[0].value, found.rows[0].answered) == (None, False)
     assert not found.agrees
-    assert "equal (none)" in str(found)
+    assert "– (none)" in str(found)
+
+
+def test_samples_without_any_value_are_counted_nowhere_and_that_is_said() -> None:
+    failed = Generation("", "failed", 0, 0, problem=Problem("engine_failed", "the server answered 500", fatal=True))
+    found = _compared([failed, failed, spoken("red")], [failed, failed, spoken("red")])
+    assert [row.value for row in found.rows] == [None, None, True]
+    assert found.agrees
+    (counts,) = [line for line in str(found).splitlines() if line.startswith("vllm ") and "/" in line]
+    assert counts.split() == ["vllm", "1/1", "1/1", "1/1", "1/1", "1/1"]
+    assert found.cautions == ("2 of 3 samples got no value from local and none from vllm: nothing was compared there",)
+
+
+def test_no_value_for_other_reasons_is_a_difference() -> None:
+    ours, theirs = (
+        _record("x", samples=(Told(id="s0", content=1, problems=(code,)),)) for code in ("engine_failed", "not_json")
+    )
+    (row,) = compare_records({"local": ours, "vllm": theirs}).rows
+    assert (row.value, row.answered) == (False, False)
+
+
+def test_a_server_that_counts_no_tokens_tells_none() -> None:
+    uncounted = replace(silent(spoken("red")), n_new=0)
+    for one in (spoken("red"), uncounted):
+        row = _row(one, uncounted)
+        assert (row.tokens, row.token_at, row.gap, row.text, row.value) == (None, None, None, True, True)
+    empty = replace(written(""), margins=())
+    assert _row(empty, empty).tokens is True
 
 
 def test_a_sample_that_cannot_be_used_is_not_asked_about() -> None:

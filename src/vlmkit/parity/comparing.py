@@ -40,7 +40,7 @@ class Row:
 
     Attributes:
         prompt, grids, tokens, text: whether they are the same; `prompt_at` and `token_at` say where not.
-        value: whether both gave the same value; or neither any, for the same reasons.
+        value: whether both gave the same value; None where neither gave any, for the same reasons.
         answered: whether one of the two gave a value.
         gap: the largest difference between log-probabilities of the tokens before they part.
     """
@@ -51,7 +51,7 @@ class Row:
     grids: bool | None
     tokens: bool | None
     text: bool | None
-    value: bool
+    value: bool | None
     answered: bool
     prompt_at: Place | None = None
     token_at: Place | None = None
@@ -76,8 +76,8 @@ class Parity:
 
     @property
     def agrees(self) -> bool:
-        """Whether every sample got the same value everywhere; samples without any do not make it true."""
-        return self.answered and all(row.value for row in self.rows)
+        """Whether values are the same wherever there are any, and there are some."""
+        return self.answered and all(row.value is not False for row in self.rows)
 
     @property
     def answered(self) -> bool:
@@ -119,7 +119,11 @@ def compare_records(records: Mapping[str, Record]) -> Parity:
         cautions += _cautions(reference, first, name, record)
         theirs = {row.id: row for row in record.samples}
         words = {**record.words, **first.words}
-        rows += [_row(name, one, theirs[one.id], words) for one in first.samples]
+        made = [_row(name, one, theirs[one.id], words) for one in first.samples]
+        if n_without := sum(row.value is None for row in made):
+            said = f"{n_without} of {len(made)} samples got no value from {reference} and none from {name}"
+            cautions.append(f"{said}: nothing was compared there")
+        rows += made
     versions = {name: dict(record.versions) for name, record in records.items()}
     return Parity(first.task, reference, tuple(name for name, _ in others), tuple(rows), versions, tuple(cautions))
 
@@ -172,9 +176,9 @@ def _known(one: object, other: object) -> bool | None:
     return None if one is None or other is None else one == other
 
 
-def _same_outcome(one: Told, other: Told) -> bool:
+def _same_outcome(one: Told, other: Told) -> bool | None:
     if one.value is None and other.value is None:
-        return one.problems == other.problems
+        return None if one.problems == other.problems else False
     return one.value == other.value
 
 

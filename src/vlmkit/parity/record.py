@@ -141,7 +141,8 @@ def told(head: Head[Any], samples: Iterable[Sample], batch_size: int = 8) -> Ite
 
 def _of(reply: Generation, prediction: Prediction[Any], content: int | None, encode: Any) -> Told:
     whole = reply.stop in _FINISHED
-    spelled = whole and len(reply.ids) == reply.n_new
+    # A server need not count either; no ids of no tokens are told by an engine that told the prompt's.
+    spelled = whole and len(reply.ids) == reply.n_new and bool(reply.ids or (reply.prompt_ids and not reply.text))
     return Told(
         id=prediction.sample_id,
         content=content,

@@ -37,7 +37,7 @@ def _parts(parity: Parity) -> Iterator[str]:
 
 
 def _line(row: Row) -> list[str]:
-    value = "equal" if row.value else "differ"
+    value = _SAID[row.value]
     return [
         row.id,
         row.engine,
