@@ -75,6 +75,18 @@ def test_settings_stand_below_what_was_typed_and_above_what_was_not(
     assert asked[1]["device"] == "auto"
 
 
+def test_a_device_of_the_settings_is_not_a_servers(
+    run: Run, head: FakeHead, film: Path, calls: list[dict[str, Any]], task: Callable[..., None]
+) -> None:
+    task(settings=lambda given: Settings.of({"device": "cuda", **given}))
+    for typed, device in (((), "auto"), (("--device", "cpu"), "cpu")):
+        head.enqueue(Colour("red", 1))
+        result = run("predict", "colours", "--video", film, "--engine", "openai", *typed)
+        assert calls[-1]["device"] == device, "what is typed is refused by the engine, not dropped"
+        said = "vlmkit: a server has a device of its own; 'cuda' of the settings left out"
+        assert (said in result.stderr) is (not typed)
+
+
 def test_a_bad_setting_ends_in_one_line_before_weights_are_loaded(
     run: Run, film: Path, calls: list[dict[str, Any]], task: Callable[..., None]
 ) -> None:

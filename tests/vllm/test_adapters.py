@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -42,6 +43,21 @@ def _opened(ground: Ground, path: Path) -> list[Served]:
 def test_a_rank_between_those_that_vllm_knows(ground: Ground, tmp_path: Path) -> None:
     path = adapter(ground.base, tmp_path / "a", 1, {"role": "llm", "r": 20, "alpha": 8, "targets": ("q_proj",)}, 0.6)
     _one_reply(ground, path)
+
+
+def test_ranks_and_scales_of_single_layers(ground: Ground, tmp_path: Path) -> None:
+    layer = "model.language_model.layers.0.self_attn.q_proj"
+
+    def cut(weights: dict[str, Any]) -> dict[str, Any]:
+        """That layer with two of its four ranks."""
+        made = {}
+        for key, value in weights.items():
+            part = value[:2] if "lora_A" in key else value[:, :2]
+            made[key] = (part if layer in key else value).contiguous()
+        return made
+
+    told = {"rank_pattern": {layer: 2}, "alpha_pattern": {"up_proj": 40}, "use_rslora": True}
+    _one_reply(ground, changed(ground.plain, tmp_path / "a", told, cut))
 
 
 def test_a_name_that_is_none(ground: Ground) -> None:

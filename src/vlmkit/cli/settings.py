@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -25,6 +26,9 @@ def settled(ctx: typer.Context, task: Task[Any]) -> Settings:
     """
     typed = {name: value for name, value in ctx.params.items() if value is not None and _is_typed(ctx, name)}
     found = Settings.of(typed) if task.settings is None else task.settings(typed)
+    if ctx.params.get("engine") == "openai" and found.device not in (None, "auto", typed.get("device")):
+        left = f"a server has a device of its own; {found.device!r} of the settings left out"
+        found = replace(found, device=None, notes=(*found.notes, left))
     if found.results is not None and task.results is None:
         raise typer.BadParameter(f"task {task.name!r} has no result files of its own; leave --results out")
     for note in found.notes:
