@@ -165,9 +165,34 @@ def test_a_missing_library_is_said_before_any_engine_is_asked(
     assert asked == []
 
 
+def test_a_server_that_nobody_named_is_said_before_any_engine_is_asked(
+    run: Run, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    engines = ["--engine", "local", "--engine", "openai", "--text", "which?"]
+    for more, said in (([], "no server was named"), (["--server", "localhost"], "'localhost' is no address")):
+        result = run({"local": [spoken("red")]}, *engines, *more)
+        assert result.exit_code == 3
+        assert said in result.stderr
+    assert asked == []
+
+
+def test_a_record_of_another_task_is_said_before_any_engine_is_asked(
+    run: Run, asked: list[Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "local.json"
+    run({"local": [spoken("red")]}, "--engine", "local", "--text", "which?", "--save", file)
+    asked.clear()
+    result = run({}, "--engine", "vllm", "--text", "which?", "--against", file, task="settled")
+    assert result.exit_code == 3
+    assert "local.json holds what local answered to 'worded', not to 'settled'" in result.stderr
+    assert asked == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ([*BOTH, "--server", "http://h/v1"], "--server is for --engine openai"),
         (["--text", "x"], "two engines are compared"),
         (["--engine", "local", "--text", "x"], "--engine vllm --against FILE"),
         (["--engine", "local", "--engine", "local", "--text", "x"], "an engine is asked once"),

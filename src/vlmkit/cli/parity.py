@@ -19,7 +19,7 @@ from vlmkit.cli.inputs import samples_of
 from vlmkit.cli.output import result_file
 from vlmkit.cli.progress import follow
 from vlmkit.cli.settings import settled
-from vlmkit.errors import MissingExtraError, UnknownNameError
+from vlmkit.errors import DataError, MissingExtraError, UnknownNameError
 from vlmkit.task import Engine, Task
 from vlmkit.types import Modality, Sample
 
@@ -75,7 +75,8 @@ def parity(
     Exit code 1 where a value differs, 3 where nobody had an answer.
     """
     names = _engines(engine or [], against or [], save)
-    records = _read(against or [])
+    _check_server(names, server)
+    records = _read(task, against or [])
     given: Mapping[Modality, Sequence[Path]] = {"image": image or [], "audio": audio or [], "video": video or []}
     found = find_task(task)
     samples = _samples(found, data, given, text, n) if names else []
@@ -131,12 +132,24 @@ def _engines(given: Sequence[str], against: Sequence[Path], save: Path | None) -
     return engines
 
 
-def _read(files: Sequence[Path]) -> dict[str, Record]:
+def _check_server(engines: Sequence[Engine], server: str | None) -> None:
+    if "openai" in engines:
+        from vlmkit.llms.openai.client import addressed
+        from vlmkit.remote import Server
+
+        addressed(Server(server))
+    elif server is not None:
+        raise typer.BadParameter("--server is for --engine openai; give both, or none")
+
+
+def _read(task: str, files: Sequence[Path]) -> dict[str, Record]:
     from vlmkit.parity import read
 
     found: dict[str, Record] = {}
     for file in files:
         record = read(file)
+        if record.task != task:
+            raise DataError(f"{file} holds what {record.engine} answered to {record.task!r}, not to {task!r}")
         found[_free(record.engine, found, file.name)] = record
     return found
 
