@@ -74,8 +74,7 @@ def parity(
     Engines of two environments: --engine local --save FILE in the one, --engine vllm --against FILE in the other.
     Exit code 1 where a value differs, 3 where nobody had an answer.
     """
-    names = _engines(engine or [], against or [], save)
-    _check_server(names, server)
+    names = _engines(engine or [], against or [], save, server)
     records = _read(task, against or [])
     given: Mapping[Modality, Sequence[Path]] = {"image": image or [], "audio": audio or [], "video": video or []}
     found = find_task(task)
@@ -111,7 +110,7 @@ def _shown(records: Mapping[str, Record], out: Path | None) -> int:
     return 0 if found.agrees else SOME_PROBLEMS if found.answered else NOTHING_DONE
 
 
-def _engines(given: Sequence[str], against: Sequence[Path], save: Path | None) -> list[Engine]:
+def _engines(given: Sequence[str], against: Sequence[Path], save: Path | None, server: str | None) -> list[Engine]:
     """Those that are to be asked. Raises for what cannot be compared, before any of them has worked for minutes."""
     known: dict[str, Engine] = {name: name for name in get_args(Engine)}
     if unknown := [name for name in given if name not in known]:
@@ -129,6 +128,7 @@ def _engines(given: Sequence[str], against: Sequence[Path], save: Path | None) -
     for name in engines:
         if name in ENGINES and find_spec(name) is None:
             raise MissingExtraError(name, name)
+    _check_server(engines, server)
     return engines
 
 
