@@ -18,7 +18,7 @@ from vlmkit.prepared import Prepared
 from vlmkit.protocols import Encoder
 from vlmkit.training import processes
 from vlmkit.training.bar import follow
-from vlmkit.training.bytes import Bytes
+from vlmkit.training.bytes import Bytes, Spool
 from vlmkit.training.cache import FeatureCache, Kept
 from vlmkit.training.features import absent, moved, split
 from vlmkit.training.stage import Stage
@@ -38,7 +38,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Rows(Dataset[Row]):
-    """Samples in memory."""
+    """Samples, all but their pixels in memory."""
 
     items: Sequence[Row]
 
@@ -103,7 +103,7 @@ def prepare(
 ) -> tuple[Rows, dict[str, str]]:
     """Decode every sample once, and run the encoders that no stage trains; rows that the cache has cost neither.
 
-    Inputs of encoders that learn are kept, pixels as one byte each (`bytes.Bytes`).
+    Inputs of encoders that learn are kept, pixels as one byte each in a file (`bytes.Spool`).
     Returns the rows to learn from, and `{sample id: reason}` of the others, those with a medium that could not be read
     or a truth that what was read cannot show among them. Raises `DataError` when none is left.
     """
@@ -168,11 +168,12 @@ def _rows(
             stand_ins.append(Looking(encoder, cache))
         else:
             stand_ins.append(encoder if index in keep or index in live else Silent(encoder))
+    spool = Spool()
     with ThreadPoolExecutor(2) as pool:  # PyAV decodes outside the GIL
         ready = _ahead(pool, model, samples, stand_ins)
         while chunk := [Row(one) for one in islice(ready, _BATCH)]:
             for row in _encoded(model, chunk, keep, cache):
-                yield replace(row, prepared=_small(row.prepared))
+                yield replace(row, prepared=_small(row.prepared, spool))
 
 
 def _ahead(
@@ -240,6 +241,6 @@ def whole(inputs: Inputs) -> Inputs:
     return {name: v.values() if isinstance(v, Bytes) else v for name, v in inputs.items()}
 
 
-def _small(one: Prepared) -> Prepared:
-    kept = ({k: Bytes.of(v) if k.startswith("pixel_values") else v for k, v in made.items()} for made in one.inputs)
+def _small(one: Prepared, spool: Spool) -> Prepared:
+    kept = ({k: spool.keep(v) if k.startswith("pixel_values") else v for k, v in made.items()} for made in one.inputs)
     return replace(one, inputs=tuple(kept))

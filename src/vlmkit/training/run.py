@@ -22,7 +22,7 @@ from vlmkit.training.auxiliary import teachable
 from vlmkit.training.cache import FeatureCache, cache_folder
 from vlmkit.training.data import Rows, encode, learning, needed, prepare
 from vlmkit.training.loop import restore, run_stage, taught
-from vlmkit.training.memory import keep_freed
+from vlmkit.training.memory import give_back, keep_freed
 from vlmkit.training.resume import Progress
 from vlmkit.training.split import hold_out
 from vlmkit.training.stage import Stage
@@ -71,7 +71,6 @@ def run(
     if str(options.get("device", "auto")).startswith("cuda:"):
         raise VlmkitError("training takes the first GPU it sees; name another with CUDA_VISIBLE_DEVICES, not device")
     trackers.check(report_to)
-    keep_freed()
     known = task_named(task)
     given = str(options["model"]) if options.get("model") else None
     before = open_checkpoint(Path(given), calibrated=False).about if given else None
@@ -118,7 +117,9 @@ class _Run:
     def go(self, samples: Sequence[Sample], held: Sequence[Sample]) -> None:
         """Read, train, save."""
         _add_lora(self.head, self.stages, self.order.seed)
+        give_back()
         rows, bad = prepare(self.head.model, [*samples, *held], self.stages, self.cache)
+        keep_freed()
         if processes.first():
             if self.cache.read or self.cache.encoded:
                 found = (self.cache.read, self.cache.encoded, self.cache.folder)
