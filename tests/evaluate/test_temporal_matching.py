@@ -56,6 +56,31 @@ def test_no_assignment_is_better(truths: list[Span], answers: list[Span], at: fl
     assert sorted([*said, *found.false_alarms]) == list(range(len(answers)))
 
 
+@given(st.lists(stretches(), max_size=12), st.lists(stretches(), max_size=12), st.booleans())
+def test_neighbours_are_all_that_touch(truths: list[Span], answers: list[Span], by_class: bool) -> None:
+    wanted = [
+        (place, other, tiou(one, two))
+        for place, one in enumerate(truths)
+        for other, two in enumerate(answers)
+        if tiou(one, two) > 0 and (one.label == two.label or not by_class)
+    ]
+    found = Overlaps.of(truths, answers, by_class=by_class).pairs
+    assert [(pair.truth, pair.answer, pair.tiou) for pair in found] == wanted
+
+
+def test_a_long_film_is_not_compared_event_by_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Span] = []
+
+    def compared(one: Span, other: Span) -> float:
+        asked.append(one)
+        return tiou(one, other)
+
+    monkeypatch.setattr("vlmkit.evaluate.matching.tiou", compared)
+    film = [Span(at, at + 5, "a") for at in range(0, 20_000, 10)]
+    assert len(Overlaps.of(film, film).pairs) == len(film)
+    assert len(asked) <= 2 * len(film)
+
+
 def test_the_best_pair_first_would_lose_one() -> None:
     truths = [Span(0, 10, "a"), Span(8, 20, "a")]
     answers = [Span(0, 16, "a"), Span(8, 14, "a")]  # the first lies best on the first truth, the second on the second

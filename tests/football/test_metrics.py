@@ -4,6 +4,7 @@ import math
 import sys
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,8 +18,9 @@ from vlmkit.evaluate.answered import Answered
 from vlmkit.evaluate.matching import Overlaps, Pair
 from vlmkit.task import Task
 from vlmkit.testing.fakes import colours
+from vlmkit.times import hms
 from vlmkit.types import Prediction, Sample
-from vlmkit_plugins.football import wording
+from vlmkit_plugins.football import blind, wording
 from vlmkit_plugins.football.metrics import SCORING, elements, label, right, row, scoring
 from vlmkit_plugins.football.schema import Event, Events, events_of, from_json, line, to_json
 from vlmkit_plugins.football.whole import scores, unsure, whole
@@ -203,6 +205,21 @@ def test_no_single_event_is_a_better_constant() -> None:
 def test_a_constant_may_be_several_events() -> None:
     assert SCORING.baselines([TWO] * 6, ["x"], 0)["constant"] == [TWO]
     assert SCORING.baselines([EMPTY, EMPTY], ["x"], 0)["constant"] == [EMPTY]
+
+
+def test_a_constant_of_long_films_is_made_of_few_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[object] = []
+
+    def pairs(*ends: Any) -> list[Any]:
+        found = list(product(*ends))
+        tried.extend(found)
+        return found
+
+    monkeypatch.setattr(blind, "product", pairs)
+    film = [Event(description="x", start_time=hms(at), end_time=hms(at + 4), event="Goal") for at in range(0, 8000, 5)]
+    (constant,) = SCORING.baselines([events_of(film)], ["x"], 0)["constant"]
+    assert len(tried) <= 256 * 256
+    assert 0 < len(constant) <= 16 and {one.event for one in constant.root} == {"Goal"}
 
 
 def test_spans_are_in_seconds() -> None:

@@ -7,6 +7,7 @@ the hull; 0 where they do not touch.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -96,9 +97,18 @@ class Overlaps:
 
 
 def _touching(truths: Sequence[Span], answers: Sequence[Span], by_class: bool) -> Iterator[Pair]:
+    """Only neighbours are compared: in a long film few of thousands touch."""
+    groups: dict[str, list[int]] = {}
+    for other in sorted(range(len(answers)), key=lambda other: answers[other].start_s):
+        groups.setdefault(answers[other].label if by_class else "", []).append(other)
+    starts = {label: [answers[other].start_s for other in places] for label, places in groups.items()}
+    longest = {label: max(answers[k].end_s - answers[k].start_s for k in places) for label, places in groups.items()}
     for place, truth in enumerate(truths):
-        for other, answer in enumerate(answers):
-            if by_class and truth.label != answer.label:
-                continue
-            if (ratio := tiou(truth, answer)) > 0:
+        label = truth.label if by_class else ""
+        if label not in groups:
+            continue
+        first = bisect_left(starts[label], truth.start_s - longest[label])
+        last = bisect_left(starts[label], truth.end_s)
+        for other in sorted(groups[label][first:last]):
+            if (ratio := tiou(truth, answers[other])) > 0:
                 yield Pair(place, other, ratio)

@@ -6,6 +6,7 @@ is `[r]`, NaN where it is undefined. A sample is drawn with all its events, and 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -87,8 +88,16 @@ def spotting_ranks(
     def level(score: float) -> float:
         return float(np.searchsorted(_THRESHOLDS, score, side="right"))
 
+    def by_class(spans: Sequence[Span]) -> dict[str, list[tuple[int, int]]]:
+        """Frame and place of each event, in the order of time."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for place, span in enumerate(spans):
+            found.setdefault(span.label, []).append((frame(span), place))
+        return {label: sorted(spots) for label, spots in found.items()}
+
     def hits(truth: Sequence[Span], answer: Scored) -> list[list[bool]]:
-        return [_spotted(truth, answer, frame, delta) for delta in deltas]
+        true, said = by_class(truth), by_class(answer.spans)
+        return [_spotted(true, said, answer.scores, delta / 2) for delta in deltas]
 
     true, said = [spotted(truth) for truth in truths], [kept(answer) for answer in answers]
     return _ranks(true, said, hits, len(deltas), level)
@@ -127,19 +136,22 @@ def _taken(touching: Mapping[int, Sequence[Pair]], order: Sequence[int], at: flo
     return found
 
 
-def _spotted(truth: Sequence[Span], answer: Scored, frame: Callable[[Span], int], delta: float) -> list[bool]:
-    found = [False] * len(answer.spans)
-    order = sorted(range(len(answer.spans)), key=lambda place: frame(answer.spans[place]))
-    for one in sorted(truth, key=frame):
-        near = [
-            place
-            for place in order
-            if not found[place]
-            and answer.spans[place].label == one.label
-            and abs(frame(answer.spans[place]) - frame(one)) <= delta / 2
-        ]
-        if near:
-            found[max(near, key=lambda place: answer.scores[place])] = True  # of equals the first in time
+def _spotted(
+    true: Mapping[str, Sequence[tuple[int, int]]],
+    said: Mapping[str, Sequence[tuple[int, int]]],
+    scores: Sequence[float],
+    most: float,
+) -> list[bool]:
+    """Whether each answer is a hit, `most` frames from its event at most; frames and places by class, in order."""
+    found = [False] * len(scores)
+    for label, moments in true.items():
+        spots = said.get(label, ())
+        frames = [frame for frame, _ in spots]
+        for moment, _ in moments:
+            near = spots[bisect_left(frames, moment - most) : bisect_right(frames, moment + most)]
+            free = [place for _, place in near if not found[place]]
+            if free:
+                found[max(free, key=scores.__getitem__)] = True  # of equals the first in time
     return found
 
 

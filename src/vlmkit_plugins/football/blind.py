@@ -16,6 +16,7 @@ from vlmkit.times import hms
 from vlmkit_plugins.football.schema import MOST_IN_WINDOW, Event, Events, events_of
 
 _CANDIDATES = 4096  # events that a constant answer is chosen from, the likeliest first
+_ENDS = 256  # starts of a class, and ends, that they are made of; clips have fewer, a match has thousands
 _HIT = 0.5
 
 
@@ -88,13 +89,14 @@ def _key(event: Event) -> _Key:
 
 
 def _likely(events: Sequence[_Key]) -> list[_Key]:
-    """Every start of a class with every later end, the most frequent first."""
+    """Every frequent start of a class with every later such end, the most frequent first."""
     found = {}
     for name in dict.fromkeys(event.event for event in events):
         starts, ends = (
-            Counter(getattr(event, end) for event in events if event.event == name) for end in ("start_s", "end_s")
+            Counter(getattr(event, end) for event in events if event.event == name).most_common(_ENDS)
+            for end in ("start_s", "end_s")
         )
-        for (start, one), (end, two) in product(starts.items(), ends.items()):
+        for (start, one), (end, two) in product(starts, ends):
             if start < end:
                 found[_Key(name, start, end)] = one * two
     return sorted(found, key=lambda key: (-found[key], key.start_s, key.end_s))[:_CANDIDATES]
