@@ -117,7 +117,7 @@ def tests(session: nox.Session) -> None:
     """The test suite; arguments after `--` go to pytest."""
     run = _shared(session, "torch")
     session.env["OMP_NUM_THREADS"] = "1"  # two workers of one thread each, on two cores
-    run("pytest", "-n", "2", "-m", "not slow", *session.posargs)
+    run("pytest", "-n", "2", "-m", "not slow", "--durations", "8", "--durations-min", "4", *session.posargs)
 
 
 @nox.session

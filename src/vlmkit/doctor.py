@@ -16,6 +16,7 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Literal
 
 from vlmkit import plugins
+from vlmkit.errors import to_install
 from vlmkit.versions import RANGES, TORCHVISION_AHEAD, Range, minor, release
 
 Level = Literal["ok", "absent", "problem"]
@@ -151,7 +152,7 @@ def extras(ask: Versions) -> Iterator[Finding]:
         names = [_name(line) for line in requirements if re.search(rf"extra\s*==\s*['\"]{re.escape(extra)}['\"]", line)]
         missing = [name for name in names if name != "vlmkit" and ask(name) is None]
         if missing:
-            yield Finding("absent", f"extra {extra}", f"without {', '.join(missing)}", f"pip install 'vlmkit[{extra}]'")
+            yield Finding("absent", f"extra {extra}", f"without {', '.join(missing)}", to_install(extra))
         else:
             yield Finding("ok", f"extra {extra}", "installed")
 
@@ -179,7 +180,7 @@ def _package(name: str, wanted: Range, found: str | None) -> Finding:
         return _judged(name, found, wanted, _install(name))
     if wanted.extra is None:
         return Finding("problem", name, f"not installed; wanted {wanted}", _install(name))
-    return Finding("absent", name, f"not installed; wanted {wanted}", f"pip install 'vlmkit[{wanted.extra}]'")
+    return Finding("absent", name, f"not installed; wanted {wanted}", to_install(wanted.extra))
 
 
 def _judged(subject: str, found: str, wanted: Range, advice: str) -> Finding:

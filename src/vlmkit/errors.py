@@ -101,6 +101,12 @@ class MissingExtraError(VlmkitError, ImportError):
     """
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package!r} is not installed; type: pip install 'vlmkit[{extra}]'")
+        super().__init__(f"{package!r} is not installed; type: {to_install(extra)}")
         self.package = package
         self.extra = extra
+
+
+def to_install(extra: str) -> str:
+    """What to type for an extra of vlmkit."""
+    apart = ", in an environment of its own" if extra == "vllm" else ""  # it brings a torch of its own
+    return f"pip install 'vlmkit[{extra}]'{apart}"

@@ -112,6 +112,18 @@ def test_a_folder_with_other_things_is_left_alone(
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
+def test_no_truth_at_all_is_known_before_a_head_is_loaded(
+    run: Run, data: Path, tmp_path: Path, calls: list[dict[str, Any]]
+) -> None:
+    rows = [json.loads(line) for line in (data / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = [json.dumps({key: value for key, value in row.items() if key != "truth"}) + "\n" for row in rows]
+    (data / "manifest.jsonl").write_text("".join(lines), encoding="utf-8")
+    result = run("evaluate", "colours", "--data", data, "-o", tmp_path / "r")
+    assert result.exit_code == 3
+    assert "30 samples and no truth to compare with" in result.stderr
+    assert calls == []
+
+
 def test_two_files_of_answers_are_compared(run: Run, head: FakeHead, data: Path, tmp_path: Path) -> None:
     good = answers(head, data, tmp_path / "good.jsonl", wrong=2)
     poor = answers(head, data, tmp_path / "poor.jsonl", wrong=20)

@@ -161,7 +161,7 @@ def test_a_missing_library_is_said_before_any_engine_is_asked(
     monkeypatch.setattr(parity, "find_spec", lambda name: None)
     result = run({"local": [spoken("red")]}, *BOTH)
     assert result.exit_code == 3
-    assert "pip install 'vlmkit[vllm]'" in result.stderr
+    assert "pip install 'vlmkit[vllm]', in an environment of its own" in result.stderr
     assert asked == []
 
 

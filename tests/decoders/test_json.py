@@ -5,14 +5,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, RootModel
 
-from tests.decoders.shapes import MODELS, SAMPLE, Hint, Match, Span, documents, fixed, reply
+from tests.decoders.shapes import MODELS, SAMPLE, Event, Hint, Match, Span, documents, fixed, reply
 from vlmkit.decoders.confidence import token_confidence
 from vlmkit.decoders.json import JsonDecoder
 from vlmkit.decoders.scan import scan
@@ -22,6 +22,10 @@ from vlmkit.protocols import Decoder
 from vlmkit.types import Generation, Problem, Sample
 
 SPAN = '{"operation":"Pack","segment":{"start_frame":5,"end_frame":20},"following":null}'
+
+
+class Listing(RootModel[tuple[Event, ...]]):
+    root: Annotated[tuple[Event, ...], Field(max_length=3)]
 
 
 @pytest.mark.parametrize("result", MODELS)
@@ -104,6 +108,19 @@ def test_a_cut_reply_is_closed_and_says_so() -> None:
 def test_a_cut_reply_that_cannot_be_closed_has_no_value() -> None:
     prediction = JsonDecoder(Span).decode(reply(SPAN[:-9], "length"), SAMPLE)
     assert [(p.code, p.fatal) for p in prediction.problems] == [("truncated", True)]
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+def test_a_list_that_is_cut_before_its_first_item_is_no_empty_list(lenient: bool) -> None:
+    decoder = JsonDecoder(Listing, lenient=lenient)
+    prediction = decoder.decode(reply('[{"kind":"go', "length"), SAMPLE)
+    assert prediction.value is None
+    (problem,) = [problem for problem in prediction.problems if problem.fatal]
+    assert (problem.code, problem.message) == (
+        "truncated",
+        "the reply hit its token budget before anything in its list was whole",
+    )
+    assert decoder.decode(reply("[]"), SAMPLE).value == Listing(())
 
 
 def test_a_reply_that_just_fits_its_budget_is_not_truncated() -> None:

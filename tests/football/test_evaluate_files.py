@@ -96,7 +96,9 @@ def test_a_run_file_is_joined_by_file_and_says_so(data: Path, tmp_path: Path) ->
     compared = found["comparisons"][0]
     assert (compared["second"], len(compared["missing_second"])) == (str(other), 3)
     assert compared["differences"]["recall@0.5"]["difference"] == pytest.approx(0.0)  # two of four each
-    assert [line for line in found["warnings"] if str(other) in line and "1 of 1 answers were joined" in line]
+    of_other = [line for line in found["warnings"] if line.startswith(str(other))]
+    assert len(of_other) == 2 and "1 of 1 answers were joined" in of_other[0]
+    assert "2 of 2 answered events have no confidence" in of_other[1]
     again = score(data, tmp_path / "report" / "predictions.jsonl")  # the report's own answers, which have ids
     assert again.metrics == pytest.approx(report.metrics, nan_ok=True)
     assert not any("joined by" in line for line in again.warnings)

@@ -87,6 +87,19 @@ def test_bound_and_free_prompts_share_a_batch(case: Case) -> None:
         same(found, reference)
 
 
+@pytest.mark.parametrize("schema", ['{"type":"nonsense"}', '{"enum":[]}'])
+def test_a_prompt_that_vllm_refuses_leaves_its_batch_alone(case: Case, schema: str) -> None:
+    given = samples()[:3]
+    wanted = case.reply(given)
+    refused = Constraint(schema, longest=24, minimum=6)
+    first, second, third = case.reply(given, constraints=[None, refused, None])
+    same(first, wanted[0])
+    same(third, wanted[2])
+    assert second.problem is not None
+    assert (second.stop, second.problem.code) == ("failed", "engine_refused")
+    assert "Grammar error" in second.problem.message
+
+
 def test_base_and_two_adapters_in_one_batch_each_row_its_own(case: Case) -> None:
     """The order in which vLLM gives base rows an adapter's weights unless it has a slot to spare."""
     names = ["one", None, "two", "one", "two", None]

@@ -113,7 +113,10 @@ class _Given:
 
 
 def _from_head(ctx: typer.Context, task: Task[Any], data: Path) -> _Given:
+    from vlmkit.evaluate.join import labelled
+
     samples = list(task.read(data))
+    labelled(samples, str(data))  # before a head is loaded
     chosen = settled(ctx, task)
     head = settled_head(ctx, task, chosen)
     left: tuple[str, ...] = ()
@@ -179,7 +182,8 @@ def _compared(
     kept = against / "predictions.jsonl"  # of a report
     other = _from_file(task, kept if against.is_dir() and (kept.is_file() or task.answers is None) else against, data)
     found = compare(task, samples, answers, other.answers, names=(report.model, str(against)), seed=seed)
-    told = tuple(f"{against}: {line}" for line in other.told)
+    notes = task.scoring.notes(other.answers) if task.scoring.notes else ()
+    told = tuple(f"{against}: {line}" for line in (*other.told, *notes))
     return replace(report, comparisons=(found, *report.comparisons), warnings=(*told, *report.warnings))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from vlmkit.calibration.files import Calibration
 from vlmkit.decoders.closing import UnclosableError, close_piece
@@ -91,7 +91,8 @@ class JsonDecoder(Generic[M]):
     def decode(self, evidence: Generation, sample: Sample) -> Prediction[M]:
         """One document of the schema, or a fatal problem that says why not. Total on any text.
 
-        A reply that its budget cut is closed and reported as `truncated`. Only what a rule raises goes through.
+        A reply that its budget cut is closed and reported as `truncated`. A list that has nothing left is no answer:
+        it would say that there is nothing. Only what a rule raises goes through.
         """
         problems: list[Problem] = []
         if evidence.stop == "unread":
@@ -102,6 +103,11 @@ class JsonDecoder(Generic[M]):
         read_as, piece = self._strict(evidence, problems)
         if isinstance(read_as, Problem) and self.lenient:
             read_as, piece = self._lenient(evidence, problems), None
+        if not isinstance(read_as, Problem) and _emptied(read_as, problems):
+            read_as = Problem(
+                "truncated", "the reply hit its token budget before anything in its list was whole", fatal=True
+            )
+            problems = [problem for problem in problems if problem.code != "truncated"]
         if isinstance(read_as, Problem):
             return self._without(evidence, sample, [*problems, read_as])
         kept: Sequence[int] | None = None
@@ -152,3 +158,9 @@ class JsonDecoder(Generic[M]):
 
     def _without(self, reply: Generation, sample: Sample, problems: Sequence[Problem]) -> Prediction[M]:
         return Prediction(sample.id, None, tuple(problems), raw=reply.text)
+
+
+def _emptied(value: BaseModel, problems: Sequence[Problem]) -> bool:
+    """Whether an answer that is a list is empty because it was cut."""
+    is_list = isinstance(value, RootModel) and isinstance(value.root, list | tuple)
+    return is_list and not value.root and any(problem.code == "truncated" for problem in problems)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -51,10 +51,8 @@ def join(samples: Iterable[Sample], predictions: Iterable[Prediction[T]], name: 
         DataError: an id that comes twice, no sample with truth, or no prediction about any of them. `name` says whose.
     """
     by_id = _unique([(sample.id, sample) for sample in samples], "sample")
+    known = labelled(by_id.values(), name)  # before a head is asked, whose predictions these may be
     answers = _unique([(prediction.sample_id, prediction) for prediction in predictions], "prediction")
-    known = [sample for sample in by_id.values() if sample.truth is not None]
-    if not known:
-        raise DataError(f"{name}: {len(by_id)} samples and no truth to compare with")
     _refuse_strangers(list(answers), list(by_id))
     return Joined(
         samples=tuple(known),
@@ -65,6 +63,14 @@ def join(samples: Iterable[Sample], predictions: Iterable[Prediction[T]], name: 
         predictions=tuple(answers.values()),
         every=tuple((sample, answers.get(key)) for key, sample in by_id.items()),
     )
+
+
+def labelled(samples: Collection[Sample], name: str) -> list[Sample]:
+    """Those with truth. Raises `DataError` where there are none; `name` says whose."""
+    known = [sample for sample in samples if sample.truth is not None]
+    if not known:
+        raise DataError(f"{name}: {len(samples)} samples and no truth to compare with")
+    return known
 
 
 def listed(ids: Sequence[str]) -> str:
