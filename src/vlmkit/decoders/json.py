@@ -162,5 +162,5 @@ class JsonDecoder(Generic[M]):
 
 def _emptied(value: BaseModel, problems: Sequence[Problem]) -> bool:
     """Whether an answer that is a list is empty because it was cut."""
-    is_list = isinstance(value, RootModel) and isinstance(value.root, list | tuple)
-    return is_list and not value.root and any(problem.code == "truncated" for problem in problems)
+    items = value.root if isinstance(value, RootModel) else None
+    return isinstance(items, list | tuple) and not items and any(problem.code == "truncated" for problem in problems)
