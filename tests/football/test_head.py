@@ -31,6 +31,7 @@ def test_the_question_is_word_for_word_the_trained_one() -> None:
 def test_what_is_written_is_read() -> None:
     answer = events_of([GOAL, GOAL.shifted(60)])
     assert answer[1].start_time == "0:1:3"
+    assert list(answer) == [GOAL, GOAL.shifted(60)]
     found = decoder().decode(Generation(decoder().encode(answer), "end", 1, 1), Sample("x"))
     assert found.value == answer and not found.problems
     assert decoder().decode(reply(), Sample("x")).value == events_of([])

@@ -7,7 +7,7 @@ Times are text, `H:M:S` without leading zeros (`0:1:32`), in whole seconds since
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal, get_args
 
@@ -98,6 +98,9 @@ class Events(RootModel[Annotated[tuple[Event, ...], Field(max_length=MOST_IN_SES
 
     def __len__(self) -> int:
         return len(self.root)
+
+    def __iter__(self) -> Iterator[Event]:  # type: ignore[override]  # pydantic's own gives fields, here "root"
+        return iter(self.root)
 
     def __getitem__(self, place: int) -> Event:
         return self.root[place]
