@@ -205,6 +205,11 @@ def test_an_adapter_of_another_base_is_refused(saved: Path, tmp_path: Path) -> N
         vlmkit.load("warehouse", model=saved, adapter=adapter, device="cpu")
 
 
+def test_a_checkpoint_that_is_no_adapter_is_refused_as_one(saved: Path) -> None:
+    with pytest.raises(AdapterError, match="is a checkpoint without an adapter; load it as it is"):
+        vlmkit.load("warehouse", preset="tiny", adapter=saved, device="cpu")
+
+
 def test_an_adapter_travels_with_a_base_that_nobody_else_has(tmp_path: Path) -> None:
     one = vlmkit.load("warehouse", preset="tiny", weights="random", device="cpu")
     _with_adapter(one, tmp_path / "adapter")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from vlmkit import asked
 from vlmkit import checkpoint as checkpoints
 from vlmkit.calibration.files import Calibratable, Mode
-from vlmkit.errors import CheckpointError, VlmkitError
+from vlmkit.errors import AdapterError, CheckpointError, VlmkitError
 from vlmkit.head import Head
 from vlmkit.model import Model
 from vlmkit.plugins import installed
@@ -202,6 +202,8 @@ def _adapt(
     if adapter is None or not (adapter / checkpoints.MANIFEST).is_file():
         return model.backbone.load_adapter(adapter or Path(str(inside))), None
     own = checkpoints.open_checkpoint(adapter, calibrated=calibrated)  # one of ours: checked as a whole, then read
+    if own.adapter is None:
+        raise AdapterError(f"{adapter} is a checkpoint without an adapter; load it as it is (--model {adapter})")
     return model.backbone.load_adapter(adapter), own
 
 
