@@ -15,8 +15,11 @@ from vlmkit.cli.guard import SOME_PROBLEMS
 from vlmkit.errors import DataError
 from vlmkit.evaluate import Report, evaluate, read_answers
 from vlmkit.evaluate.contract import plain
+from vlmkit.evaluate.page.cases import cards
+from vlmkit.types import Prediction
 from vlmkit_plugins.football.data import write_manifest
 from vlmkit_plugins.football.head import task
+from vlmkit_plugins.football.schema import parse_events
 
 GOAL = {"description": "Player #7 in blue scores.", "start_time": "0:0:2", "end_time": "0:0:6", "event": "Goal"}
 CARD = {**GOAL, "description": "A red card for player #3.", "start_time": "0:0:8", "end_time": "0:0:12"} | {
@@ -155,3 +158,11 @@ def test_a_name_that_two_films_have_is_refused(data: Path, tmp_path: Path) -> No
     file.write_text(json.dumps([row("a.mp4", [GOAL])]), encoding="utf-8")
     with pytest.raises(DataError, match=r"'a\.mp4', and so are 2 samples: clip-0, clip-1"):
         score(data, file)
+
+
+def test_a_missed_event_does_not_make_those_behind_it_wrong(data: Path) -> None:
+    (sample,) = [sample for sample in task().read(data) if len(sample.truth.root if sample.truth else ()) == 2]
+    report = evaluate(task(), [sample], [Prediction(sample.id, parse_events([CARD], "answer"))])
+    (card,) = cards(report)
+    assert [(line.path, line.truth, line.answer) for line in card.wrong] == [("event", "Goal", "–")]
+    assert not [line for line in card.lines if line.wrong and line.truth == line.answer]

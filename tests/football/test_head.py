@@ -53,6 +53,19 @@ def test_a_bad_event_is_left_out_by_name_and_the_others_stay(changes: dict[str, 
     assert [(p.code, p.fatal, p.where) for p in found.problems] == [(code, False, "0.end_time")]
 
 
+def test_where_no_event_stays_there_is_no_answer() -> None:
+    """An empty list would say that nothing happens; the reply said that something does."""
+    sample = Sample("x", meta={"video_s": 10.0})
+    found = decoder().decode(reply(raw(end_time="0:0:3"), raw(end_time="0:0:11")), sample)
+    assert found.value is None
+    assert [(p.code, p.fatal) for p in found.problems] == [
+        ("event_order", False),
+        ("event_outside", False),
+        ("nothing_left", True),
+    ]
+    assert decoder().decode(reply(), sample).value == events_of([])
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [({"event": "Handball"}, "not_schema"), ({"start_time": "soon"}, "not_schema"), ({"reason": "x"}, "unknown_field")],

@@ -146,6 +146,12 @@ def test_a_bad_value_that_nothing_asks_is_not_in_the_way(monkeypatch: pytest.Mon
     assert read({"temperature": 0.2}).limits == {"temperature": 0.2}
 
 
+def test_a_bad_option_is_named_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDEO_FPS", "2")
+    with pytest.raises(VlmkitError, match=r"^--fps 0\.0: Input should be greater than 0"):
+        read({"fps": 0.0})
+
+
 def test_empty_keys_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     _file(LORA_PATH="", TEMPERATURE="0.6")
     monkeypatch.setenv("TEMPERATURE", "")

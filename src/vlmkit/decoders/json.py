@@ -115,6 +115,9 @@ class JsonDecoder(Generic[M]):
             sieved = self.sieve(read_as, sample)
             read_as, kept = sieved.value, sieved.kept
             problems.extend(sieved.problems)
+            if _empty(read_as) and not kept and sieved.problems:
+                text = "nothing of the answer is left, and an empty one would say that there is nothing"
+                problems.append(Problem("nothing_left", text, fatal=True))
         for rule in self.rules:
             problems.extend(rule(read_as, sample))
         if any(problem.fatal for problem in problems):
@@ -161,6 +164,10 @@ class JsonDecoder(Generic[M]):
 
 
 def _emptied(value: BaseModel, problems: Sequence[Problem]) -> bool:
-    """Whether an answer that is a list is empty because it was cut."""
+    """Whether an answer is an empty list because it was cut."""
+    return _empty(value) and any(problem.code == "truncated" for problem in problems)
+
+
+def _empty(value: BaseModel) -> bool:
     items = value.root if isinstance(value, RootModel) else None
-    return isinstance(items, list | tuple) and not items and any(problem.code == "truncated" for problem in problems)
+    return isinstance(items, list | tuple) and not items

@@ -33,7 +33,8 @@ class Case:
     """A scored sample, with all that was given and answered. `prediction` None: there was none.
 
     `true_spans`, `answered_spans`: what happens when, for the strips of film heads (`Scoring.spans`). `true_fields`,
-    `answered_fields`: the closed fields (`Scoring.fields`).
+    `answered_fields`: the closed fields (`Scoring.fields`). `pairs`: of answers that are lists, what each element is, in
+    truth and as it was answered (`Scoring.elements`): `(name, truth, answer)`.
     """
 
     sample: Sample
@@ -43,6 +44,7 @@ class Case:
     answered_spans: tuple[Span, ...] = ()
     true_fields: Mapping[str, str] = field(default_factory=dict)
     answered_fields: Mapping[str, str] = field(default_factory=dict)
+    pairs: tuple[tuple[str, str | None, str | None], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -193,6 +193,9 @@ def _case(scoring: Scoring[T], joined: Joined[T], place: int, outcome: Outcome) 
     if scoring.fields is not None:
         given = dict(scoring.fields(value)) if value is not None else {}
         case = replace(case, true_fields=dict(scoring.fields(truth)), answered_fields=given)
+    if scoring.elements is not None:
+        named = scoring.elements(truth, value).items()
+        case = replace(case, pairs=tuple((name, *both) for name, pairs in named for both in pairs))
     return case
 
 

@@ -19,7 +19,7 @@ from vlmkit.errors import VlmkitError
 from vlmkit.settings import Settings
 
 FILE = ".env"
-LINE, ENVIRONMENT = "command line", "environment"
+ENVIRONMENT = "environment"
 NOT_USED: Mapping[str, str] = {
     "MAX_LENGTH": "the context is the model's own",
     "MAX_IMAGE_FRAMES": "a question holds one film",
@@ -86,7 +86,7 @@ def read(given: Mapping[str, Any] | None = None, folder: Path = Path()) -> Setti
     origins = {**dict.fromkeys(_in_file(file), str(file)), **dict.fromkeys(_in_environment(), ENVIRONMENT)}
     named = {field: given[name] for name, field in _CALLED.items() if given.get(name) is not None}
     notes = list(_strange(file))
-    values = _checked(named, {**origins, **dict.fromkeys(named, LINE)}, file)
+    values = _checked(named, origins, file)
     if "preset" in given or given.get("weights") == "random":
         left = [name for name in _WEIGHTS if name in values and origins.get(name) and name not in named]
         values = {name: value for name, value in values.items() if name not in left}
@@ -106,8 +106,11 @@ def _checked(named: Mapping[str, Any], origins: Mapping[str, str], file: Path) -
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).lower()
-        text = f"{name.upper()}={str(first['input'])!r} ({origins.get(name, LINE)}): {first['msg']}"
-        raise VlmkitError(text) from None
+        given = str(first["input"])
+        if name in named:
+            option = next(option for option, field in _CALLED.items() if field == name)
+            raise VlmkitError(f"--{option.replace('_', '-')} {given}: {first['msg']}") from None
+        raise VlmkitError(f"{name.upper()}={given!r} ({origins[name]}): {first['msg']}") from None
 
 
 def _in_environment() -> dict[str, Any]:

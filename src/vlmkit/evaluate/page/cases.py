@@ -148,7 +148,11 @@ def _sure(prediction: Prediction[Any] | None) -> str:
 
 
 def _lines(case: Case) -> list[Line]:
-    """Truth and answer side by side: closed fields first, and of them those that differ."""
+    """Truth and answer side by side: closed fields first, and of them those that differ.
+
+    Of answers that are lists the elements that are wrong come first, told by what belongs together and not by place:
+    behind one that was missed, every place would differ.
+    """
     prediction = case.prediction
     value = prediction.value if prediction else None
     wanted = {**case.true_fields, **_opened(case.sample.truth)}
@@ -160,12 +164,14 @@ def _lines(case: Case) -> list[Line]:
             path or "value",
             clipped(wanted.get(path, "–"), _LETTERS),
             clipped(given.get(path, "–"), _LETTERS),
-            value is not None and path in closed and wanted.get(path) != given.get(path),
+            value is not None and not case.pairs and path in closed and wanted.get(path) != given.get(path),
             f"{known[path]:.2f}" if path in known else "",
         )
         for path in dict.fromkeys([*case.true_fields, *wanted, *given])
     ]
-    return sorted(lines, key=lambda line: not line.wrong)
+    apart = [(name, truth, said) for name, truth, said in case.pairs if truth != said and value is not None]
+    told = [Line(name, truth or "–", said or "–", True) for name, truth, said in apart]
+    return [*told, *sorted(lines, key=lambda line: not line.wrong)]
 
 
 def _opened(value: object) -> dict[str, str]:
