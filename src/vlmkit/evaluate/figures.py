@@ -33,8 +33,8 @@ class Case:
     """A scored sample, with all that was given and answered. `prediction` None: there was none.
 
     `true_spans`, `answered_spans`: what happens when, for the strips of film heads (`Scoring.spans`). `true_fields`,
-    `answered_fields`: the closed fields (`Scoring.fields`). `pairs`: of answers that are lists, what each element is, in
-    truth and as it was answered (`Scoring.elements`): `(name, truth, answer)`.
+    `answered_fields`: the closed fields (`Scoring.fields`). `pairs`: what each element of a list is, in truth and as it
+    was answered (`Scoring.elements`): `(name, truth, answer)`.
     """
 
     sample: Sample
