@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from vlmkit.errors import CheckpointError
 from vlmkit.safety import refuse_pickles
 
+log = logging.getLogger("vlmkit")
 _PATIENCE_S = 10
 _REPORTS = logging.getLogger("transformers.modeling_utils")
 
@@ -26,6 +27,8 @@ def require_reachable(repository: str, filename: str = "config.json", revision: 
     if isinstance(try_to_load_from_cache(repository, filename, revision=revision), str):
         return
     answers = not constants.HF_HUB_OFFLINE
+    if answers:
+        log.info("%s is not in the local cache; asking %s", repository, constants.ENDPOINT)
     try:
         if answers:
             get_session().head(constants.ENDPOINT, timeout=_PATIENCE_S)

@@ -81,6 +81,7 @@ def test_one_object_where_an_array_is_wanted() -> None:
 
 ONE, TWO = '{"start_frame":1,"end_frame":2}', '{"start_frame":3,"end_frame":4}'
 FRAMES = [(1, 2), (3, 4)]
+LAST = "took one of 2 documents, the last that fits"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ FRAMES = [(1, 2), (3, 4)]
     [
         (f"{ONE}\n{TWO}", []),
         (f"{ONE},{TWO}", []),
-        (f'In [1], {{"note":1}} and: {ONE} and then {TWO}.', [PROSE]),
+        (f'In [1], {{"note":1}} and: {ONE} and then {TWO}.', [PROSE, LAST]),
         (f"```json\n{ONE}\n{TWO}\n```", ["removed a code fence"]),
     ],
 )
@@ -157,6 +158,7 @@ def test_of_several_documents_the_last_that_fits_is_taken() -> None:
     reading = read(f'First {SPAN}, no: {other} {{"note":1}}', Span)
     assert reading.value is not None
     assert reading.value.operation == "Wrap"
+    assert "took one of 3 documents, the last that fits" in reading.repairs
 
 
 @pytest.mark.parametrize("result", MODELS)

@@ -66,9 +66,13 @@ def read(text: str, result: type[M], mend: Mend | None = None) -> Reading[M]:
     shape = shape_of(result)
     readings: list[tuple[int, Reading[M]]] = []
     for window, stripped in _windows(text):
-        for found in reversed(_strung(_documents(window), shape)):
+        documents = _strung(_documents(window), shape)
+        for found in reversed(documents):
             around = window[: found.piece.start].strip() or window[found.end :].strip()
-            repairs = [*stripped, *(["ignored the text around the document"] if around else []), *found.said]
+            repairs = [*stripped, *(["ignored the text around the document"] if around else [])]
+            alike = sum(other.piece.kind == found.piece.kind for other in documents)
+            repairs += [f"took one of {alike} documents, the last that fits"] if alike > 1 else []
+            repairs += found.said
             reading = _fit(found.piece, repairs, result, shape, mend)
             if reading.value is not None:
                 return reading

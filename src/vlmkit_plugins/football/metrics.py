@@ -21,6 +21,8 @@ the classes of the truth, does not see it. Nothing is left out of a denominator 
 - `average_mAP_tight`, `average_mAP_loose`: SoccerNet's, of the moments where events start, over windows that are 1 … 5
   and 5, 10 … 60 seconds wide.
 - `start_error_s`, `end_error_s`: the median distance in seconds between events that are found at .5 and the truth.
+- `label`: what a clip is called in the first table: the class of all its events, `no event`, or `several classes`,
+  whichever these are; the table of events tells them apart.
 - `overall`: the original's score, where it was asked for: .4 weighted F1 of classes, .3 share of events with a tIoU of
   *more than* .5, .3 ROUGE-1; events are paired in the order of their starts.
 """

@@ -16,7 +16,8 @@ def definitions(report: Report) -> list[tuple[str, str]]:
 
 
 def told_by_task(report: Report) -> Iterator[tuple[str, str]]:
-    """The points of the task's own definitions that name a metric of this report in backticks."""
+    """The points of the task's own definitions that name a metric of this report in backticks, or its `label`."""
+    known = {*report.metrics, *(["label"] if report.labels else [])}
     points: list[str] = []
     for line in report.definitions.splitlines():
         if line.startswith("- "):
@@ -26,7 +27,7 @@ def told_by_task(report: Report) -> Iterator[tuple[str, str]]:
         elif points and line.strip():
             break
     for point in points:
-        names = [name for name in re.findall(r"`([^`]+)`", point) if name in report.metrics]
+        names = [name for name in re.findall(r"`([^`]+)`", point) if name in known]
         if names:
             title, text = ", ".join(dict.fromkeys(names)), point.replace("`", "")
             yield title, text.removeprefix(f"{title}: ")
