@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import huggingface_hub
+import huggingface_hub.constants  # else it is there only where somebody else has asked for it
 import pytest
 
 from vlmkit.errors import CheckpointError
