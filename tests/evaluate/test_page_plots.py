@@ -176,3 +176,12 @@ def test_what_to_abstain_below_keeps_the_answers_that_it_promises() -> None:
         assert np.mean(np.array(confidences) >= threshold) == share
     rows = {row[2]: row[1] for row in abstain_table([("reply", curve)]).rows}
     assert rows == {"100.0%": "0.29", "50.0%": "0.9998"}
+
+
+def test_a_bar_at_the_edge_has_its_name_before_it() -> None:
+    """Also where it is not the first: the goal leaves room between itself and the card."""
+    colours = colours_of(["Goal", "Yellow Card"])
+    spans = [Span(0, 4, "Goal"), Span(29.5, 30, "Yellow Card")]
+    assert {"Goal", "Yellow Card"} <= set(words(strip_plot(spans, spans, 30, colours, "clip")))
+    close = [Span(0, 29.5, "Goal"), Span(29.5, 30, "Yellow Card")]
+    assert "Yellow Card" not in words(strip_plot(close, close, 30, colours, "clip"))

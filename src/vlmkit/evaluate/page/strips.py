@@ -54,16 +54,20 @@ def _axis(sheet: Sheet, end_s: float, bottom: float) -> None:
 
 
 def _lane(sheet: Sheet, spans: Sequence[Span], y: float, end_s: float, colours: Mapping[str, str]) -> None:
+    """Bars with their names: in them and behind, where the next one leaves room; else before them."""
     scale = (_RIGHT - _LEFT) / end_s
+    taken = _LEFT
     for place, span in enumerate(spans):
         left = _LEFT + min(max(span.start_s, 0.0), end_s) * scale
         width = max(min(span.end_s, end_s) * scale + _LEFT - left, 2.0)
         sheet.box(left, y + 2, width, _BAR - 4, colours[span.label], alpha=0.9)
         following = spans[place + 1].start_s * scale + _LEFT if place + 1 < len(spans) else _RIGHT
-        room, wide = max(following - left - 6, 0.0), width_of(span.label, 10.5)
-        if wide <= room:
+        behind, wide = max(following - left - 6, 0.0), width_of(span.label, 10.5)
+        before, taken = left - taken - 6, left + width
+        if wide <= behind:
             sheet.text(left + 4, y + _BAR / 2 + 4, span.label, color=INK, fontsize=10.5, gid="halo")
-        elif place == 0 and wide <= left - _LEFT - 6:
+            taken = max(taken, left + 4 + wide)
+        elif wide <= before:
             sheet.text(left - 4, y + _BAR / 2 + 4, span.label, ha="right", color=INK, fontsize=10.5, gid="halo")
 
 
