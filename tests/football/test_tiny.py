@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import vlmkit
 from vlmkit.cli import app
+from vlmkit.cli.guard import SOME_PROBLEMS
 from vlmkit.evaluate import evaluate
 from vlmkit.head import Head
 from vlmkit.types import Clip
@@ -97,7 +98,7 @@ def test_several_films_are_lines_that_evaluate_takes(clips: Path, tmp_path: Path
     films = str(clips / "videos")
     options = ["--preset", "tiny", "--device", "cpu"]
     done = CliRunner().invoke(app, ["predict", "football", "--video", films, *options, "-o", str(out)])
-    assert done.exit_code == 0, done.output
+    assert done.exit_code in (0, SOME_PROBLEMS), done.output  # an event or two may end where they begin, which it says
     lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert [set(line) for line in lines] == [{"id", "events"}] * N
     given = ["--predictions", str(out), "--data", str(clips), "-o", str(tmp_path / "report")]
