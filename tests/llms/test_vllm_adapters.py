@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.vllm.models import Saved, adapter, changed, misnamed, saved
+from tests.vllm.models import Ground, adapter, changed, misnamed
 from vlmkit.errors import AdapterError
 from vlmkit.llms.vllm.adapters import Served, servable
 from vlmkit.llms.vllm.settings import RANKS, lora
 
 
-@dataclass
-class Ground:
-    base: Saved
-    plain: Path
-
-
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
-    folder = tmp_path_factory.mktemp("adapters")
-    base = saved("qwen2_5_vl", folder / "base")
-    return Ground(base, adapter(base, folder / "plain", 1))
-
-
-def _opened(ground: Ground, path: Path) -> list[Served]:
-    return servable({"a": path}, ground.base.folder, None, None)
+    return Ground.made(tmp_path_factory.mktemp("adapters"))
 
 
 def test_an_adapter_as_vlmkit_saves_it_is_taken(ground: Ground) -> None:
-    (served,) = _opened(ground, ground.plain)
+    (served,) = ground.opened(ground.plain)
     assert (served.rank, served.language, served.vision, served.number) == (4, True, (), 1)
     assert all(name.startswith("model.language_model.layers") for name in served.keys)
 
@@ -45,13 +32,13 @@ def test_keys_that_reach_nothing(ground: Ground, tmp_path: Path) -> None:
         tensors=misnamed,
     )
     with pytest.raises(AdapterError, match="would load the adapter and silently leave them out"):
-        _opened(ground, wrong)
+        ground.opened(wrong)
 
 
 def test_a_rank_above_the_limit(ground: Ground, tmp_path: Path) -> None:
     path = adapter(ground.base, tmp_path / "a", 1, {"role": "llm", "r": 513, "alpha": 8, "targets": ("q_proj",)})
     with pytest.raises(AdapterError, match="rank 513 is above 512"):
-        _opened(ground, path)
+        ground.opened(path)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +54,7 @@ def test_a_rank_above_the_limit(ground: Ground, tmp_path: Path) -> None:
 )
 def test_settings_that_it_cannot_serve(ground: Ground, tmp_path: Path, setting: dict[str, Any], said: str) -> None:
     with pytest.raises(AdapterError, match=said):
-        _opened(ground, changed(ground.plain, tmp_path / "a", setting))
+        ground.opened(changed(ground.plain, tmp_path / "a", setting))
 
 
 def test_an_adapter_that_was_never_trained(ground: Ground, tmp_path: Path) -> None:
@@ -75,12 +62,12 @@ def test_an_adapter_that_was_never_trained(ground: Ground, tmp_path: Path) -> No
         ground.plain, tmp_path / "a", tensors=lambda found: {k: v * ("lora_A" in k) for k, v in found.items()}
     )
     with pytest.raises(AdapterError, match="every lora_B is zero"):
-        _opened(ground, path)
+        ground.opened(path)
 
 
 def test_a_folder_that_is_none(ground: Ground, tmp_path: Path) -> None:
     with pytest.raises(AdapterError, match="no such directory"):
-        _opened(ground, tmp_path / "none")
+        ground.opened(tmp_path / "none")
 
 
 def test_an_architecture_whose_names_are_not_recorded(ground: Ground, tmp_path: Path) -> None:
@@ -93,7 +80,7 @@ def test_an_architecture_whose_names_are_not_recorded(ground: Ground, tmp_path: 
 
 def test_what_vllm_is_started_with(ground: Ground) -> None:
     """A slot to spare, or rows of the base get an adapter; a rank that it knows; the vision tower where adapted."""
-    (one,) = _opened(ground, ground.plain)
+    (one,) = ground.opened(ground.plain)
     assert lora([]) == {}
     wide = Served("b", ground.plain, 17, one.keys, ("visual.x",), 2)
     assert lora([one]) == {

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from tests.tiny_models import tiny_qwen2_5_vl, tiny_qwen3_vl
 from vlmkit.decoders.schema import bounded
 from vlmkit.encoders.opened import Opened
+from vlmkit.llms.vllm.adapters import Served, servable
 from vlmkit.media.spec import ImageSpec, VideoSpec
 from vlmkit.native import Native, views
 from vlmkit.prepared import prepare
@@ -99,6 +100,24 @@ def adapter(base: Saved, folder: Path, seed: int, spec: Mapping[str, Any] = LLM_
     draw(native.hf, seed, size)
     native.save_adapter(folder, {})
     return folder
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A base and an adapter that fits it."""
+
+    base: Saved
+    plain: Path
+
+    @classmethod
+    def made(cls, folder: Path) -> Ground:
+        """Both, written into a folder."""
+        base = saved("qwen2_5_vl", folder / "base")
+        return cls(base, adapter(base, folder / "plain", 1))
+
+    def opened(self, path: Path) -> list[Served]:
+        """An adapter, looked at as it is before vLLM is started."""
+        return servable({"a": path}, self.base.folder, None, None)
 
 
 def draw(hf: Any, seed: int, size: float = 0.3) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
 
-from tests.vllm.models import Saved, adapter, asked, changed, local, misnamed, picture, same, samples, saved
+from tests.vllm.models import Ground, Saved, adapter, asked, changed, local, misnamed, picture, same, samples, saved
 from vlmkit.errors import AdapterError, UnknownNameError
 from vlmkit.llms.vllm import Vllm, VllmSettings
 from vlmkit.llms.vllm import base as vllm_base
-from vlmkit.llms.vllm.adapters import Served, servable
+from vlmkit.llms.vllm.adapters import Served
 from vlmkit.types import Limits, Sample
 
 SETTINGS = VllmSettings(max_model_len=512, max_num_seqs=8, cache_bytes=32 << 20)
@@ -23,21 +22,9 @@ VISION = {"role": "encoder", "r": 4, "alpha": 8, "targets": ("qkv", "attn.proj",
 VISION_3 = {"role": "encoder", "r": 4, "alpha": 8, "targets": ("qkv", "attn.proj", "linear_fc1", "linear_fc2")}
 
 
-@dataclass
-class Ground:
-    base: Saved
-    plain: Path
-
-
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
-    folder = tmp_path_factory.mktemp("adapters")
-    base = saved("qwen2_5_vl", folder / "base")
-    return Ground(base, adapter(base, folder / "plain", 1))
-
-
-def _opened(ground: Ground, path: Path) -> list[Served]:
-    return servable({"a": path}, ground.base.folder, None, None)
+    return Ground.made(tmp_path_factory.mktemp("adapters"))
 
 
 def test_a_rank_between_those_that_vllm_knows(ground: Ground, tmp_path: Path) -> None:
@@ -75,7 +62,7 @@ def test_what_vllm_does_not_apply_is_found_after_the_start(
         tmp_path / "a",
         tensors=misnamed,
     )
-    (taken,) = _opened(ground, ground.plain)
+    (taken,) = ground.opened(ground.plain)
     blind = Served("a", wrong, taken.rank, taken.keys, taken.vision, 1)
     monkeypatch.setattr(vllm_base, "servable", lambda *_: [blind])
     base = ground.base

@@ -20,7 +20,7 @@ from vlmkit.errors import MissingExtraError, VlmkitError
 from vlmkit.task import Task
 from vlmkit.types import Prediction, Sample
 
-COLUMNS = 5  # figures that the table has room for; of more, those that are wrong are named
+COLUMNS = 5  # figures that the table has room for; of more, those below 1 are named
 LETTERS = 60  # of an answer in it; the picture shows all
 FIRST = "warehouse"  # shown when no task is named, where it is installed
 
@@ -93,7 +93,7 @@ def _show(task: Task[Any], pairs: Pairs) -> None:
         if len(names) > COLUMNS:
             marks = [", ".join(name for name, mark in zip(names, marks, strict=True) if mark not in "✓–") or "–"]
         rows.append([sample.id, _told(task, sample.truth), answer, *marks])
-    typer.echo(text_table(["id", "truth", "prediction", *(names if len(names) <= COLUMNS else ["wrong"])], rows))
+    typer.echo(text_table(["id", "truth", "prediction", *(names if len(names) <= COLUMNS else ["below 1"])], rows))
 
 
 def _draw(task: Task[Any], pairs: Pairs, picture: Path) -> None:

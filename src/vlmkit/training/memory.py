@@ -14,8 +14,8 @@ _DEFAULT_BYTES = 2**17  # of both; glibc's own, which it raises as blocks come a
 def give_back() -> None:
     """Blocks as large as frames go back to the system when they are freed: for reading many media.
 
-    Otherwise glibc keeps them on its heap, and what stays of each sample lies between them: a gigabyte of holes for
-    every hundred films of half a minute.
+    Otherwise glibc keeps them on its heap, and what stays of each sample lies between them: the holes grow with the
+    number of films.
     """
     _set(_DEFAULT_BYTES, _DEFAULT_BYTES)
 
